@@ -27,6 +27,8 @@ class Redactor {
 
   /// `text` with every form of every secret replaced by `***`.
   std::string clean(std::string_view text) const;
+  std::string clean(const std::string& text) const { return clean(std::string_view(text)); }
+  std::string clean(const char* text) const { return clean(std::string_view(text)); }
   /// The same for every string of a document, keys too.
   Json clean(const Json& json) const;
   /// The same error, masked through all its parts.

@@ -19,9 +19,7 @@ class Clock;
 class Files;
 class Processes;
 class Redactor;
-class Recorder;
-struct Exit;
-struct ProcessRecord;
+struct RunScope;
 struct RunState;
 namespace database {
 class Session;
@@ -73,8 +71,8 @@ struct CommandResult {
 /// a step and attempt; used by the thread that runs the step.
 class ActionContext {
  public:
-  ActionContext(const EngineParts& parts, const Pipeline& pipeline, const Step& step, int attempt, Recorder& recorder,
-                Deadline deadline);
+  /// Made by the engine; `scope` is what the whole run shares.
+  ActionContext(RunScope& scope, const Step& step, int attempt, Deadline deadline);
   ~ActionContext();
 
   const Pipeline& pipeline() const;

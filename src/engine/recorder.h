@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "state/event.h"
+#include "state/run_state.h"
+
+namespace deployer {
+
+class Clock;
+class Journal;
+
+/// Writes what happens in one run: into the journal, into the run's state, to the listeners, in one order. Durable
+/// events come from the thread that runs the pipeline, live ones from any.
+class Recorder {
+ public:
+  Recorder(std::string run, Journal& journal, const Clock& clock, std::vector<EventListener*> listeners,
+           RunState state);
+
+  /// On disk when it returns, together with all that was deferred. Gives the event's seq.
+  /// Throws what the journal throws; but once a rollback has begun, a journal that cannot be written stops nothing: the
+  /// first error is kept in `journal_failure`, and the events still reach state and listeners.
+  std::int64_t record(std::string_view kind, const std::string& step, int attempt, Json data);
+  /// Written with the next `record`: for what recovery can find out without it. Listeners hear of it then, too.
+  void defer(std::string_view kind, const std::string& step, int attempt, Json data);
+  /// Not journalled.
+  void live(std::string_view kind, const std::string& step, int attempt, Json data);
+
+  const RunState& state() const { return state_; }
+  const std::string& run() const { return run_; }
+
+  /// From now on the journal's failures stop nothing; its ballast is freed when the disk is full.
+  void begin_rollback();
+  const std::optional<Error>& journal_failure() const { return failure_; }
+
+ private:
+  Event make(std::string_view kind, const std::string& step, int attempt, Json data) const;
+  void append(std::vector<Event>& events);
+  void tell(const Event& event);
+
+  std::string run_;
+  Journal* journal_;
+  const Clock* clock_;
+  std::vector<EventListener*> listeners_;
+  RunState state_;
+  std::vector<Event> deferred_;
+  bool rolling_back_ = false;
+  std::optional<Error> failure_;
+  std::mutex telling_;
+};
+
+}  // namespace deployer
