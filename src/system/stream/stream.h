@@ -39,8 +39,9 @@ class ZstdCompressor : public ByteSink {
   std::unique_ptr<State> state_;
 };
 
-/// The way back, any number of frames one after another. `finish` throws Error `invalid` ("ends in the middle of a
-/// zstd frame") where the input is cut off; a wrong checksum or header throws the same kind from `write`.
+/// The way back, one frame or several one after another; no byte at all is a frame cut off. `finish` throws Error
+/// `invalid` ("ends in the middle of a zstd frame") where the input is cut off; a wrong checksum or header throws the
+/// same kind from `write`.
 class ZstdDecompressor : public ByteSink {
  public:
   explicit ZstdDecompressor(ByteSink& next);
