@@ -104,6 +104,10 @@ class Processes {
   /// How long a tree has between TERM and KILL; ten seconds unless a test shortens it.
   void set_grace(Duration grace);
 
+  /// The name of a variable that marks services which were handed over: ending the tree of a command that timed out,
+  /// was cancelled or whose sink threw spares descendants that have it in their environment. Empty at first: none.
+  void set_keep_variable(std::string_view name);
+
  private:
   struct State;
   std::unique_ptr<State> state_;
