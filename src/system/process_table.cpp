@@ -34,7 +34,8 @@ std::optional<Number> table_number(std::string_view text) {
 std::optional<Entry> parse_stat(pid_t pid, std::string_view text) {
   const std::size_t open = text.find('(');
   const std::size_t close = text.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos || close + 2 >= text.size()) return std::nullopt;
+  if (open == std::string_view::npos || close == std::string_view::npos || close + 2 >= text.size())
+    return std::nullopt;
   const std::vector<std::string> fields = split(trim(text.substr(close + 2)), ' ');
   if (fields.size() < 20 || fields[0].size() != 1) return std::nullopt;
   const auto parent = table_number<pid_t>(fields[1]);

@@ -1,7 +1,6 @@
 #include "system/process_tree.h"
 
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "system/process.h"
 #include "system/process_descriptor.h"
+#include "system/process_pidfd.h"
 
 namespace deployer::process {
 
