@@ -56,7 +56,10 @@ using Evaluate = std::function<std::optional<std::string>(const YamlNode&, Diagn
 /// refused value becomes a diagnostic at its place; defaults fill in what is absent. The object has a key for each
 /// parameter that has a value. A null `node` is an empty mapping. `what` names the mapping in messages, as in
 /// "unknown key 'onn' in step".
-/// `foreign` maps words of other tools to our words, for the hint ("`timeout-minutes: 5` is written `timeout: 5m`").
+/// `foreign` maps words of other tools to our words, for the hint: {"timeout-minutes: 5", "timeout: 5m"} gives
+/// "`timeout-minutes: 5` is written `timeout: 5m`"; the key is what stands before the `:`. A second text with a blank
+/// at its beginning is a sentence that is the whole hint. A command that is a string must not hold an expression, nor
+/// may the text behind `-c` of a shell in a list: a value can never become code.
 Json read_parameters(const YamlNode& node, const std::vector<Parameter>& parameters, std::string_view what,
                      Diagnostics& diagnostics, const Evaluate& evaluate = nullptr,
                      const std::vector<std::pair<std::string, std::string>>& foreign = {});

@@ -47,8 +47,10 @@ class Redactor {
     Stream& operator=(Stream&&) noexcept;
     /// Takes the next piece, gives what can be said now.
     std::string feed(std::string_view piece);
-    /// What was still held back; the stream begins anew afterwards. Also called when nothing came for a while, so
-    /// that a prompt without line end is seen: a secret that is split by such a pause is masked as far as it is known.
+    /// What was still held back, at the end or when nothing came for a while, so that a prompt without line end is
+    /// seen. The beginning of a secret (4 bytes and more of it) is masked as if the rest were there, and what follows
+    /// is masked as its rest if it is that: a secret that is written in two halves, a minute apart, does not get
+    /// through.
     std::string finish();
 
    private:

@@ -51,4 +51,11 @@ struct YamlLimits {
 /// ends the list: nothing after it can be read. Never throws; `file` is only used in locations.
 YamlDocument load_yaml(std::string_view text, const std::string& file, const YamlLimits& limits = {});
 
+/// Sets the excerpt of every diagnostic of `file` that has a place and none yet: that line of `text`, cut where it is
+/// very long.
+void add_excerpts(Diagnostics& diagnostics, std::string_view text, const std::string& file);
+
+/// Puts diagnostics in the order of the text, those without a place first.
+void sort_by_place(Diagnostics& diagnostics);
+
 }  // namespace deployer
