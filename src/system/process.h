@@ -35,9 +35,10 @@ struct ProcessRecord {
   pid_t pid = 0;
   std::uint64_t start_time = 0;  ///< field 22 of /proc/PID/stat, clock ticks since boot
   std::string boot_id;           ///< /proc/sys/kernel/random/boot_id
-  std::string pid_namespace;     ///< the text of the link /proc/PID/ns/pid
+  std::string pid_namespace;     ///< in which the pid is one: the reader's own, the text of /proc/self/ns/pid
 
   Json json() const;
+  /// Error `invalid` if it is not such a record.
   static ProcessRecord from(const Json& json);
   bool operator==(const ProcessRecord&) const = default;
 };
@@ -47,6 +48,7 @@ struct Exit {
   enum class Kind { exited, signalled, not_started, timed_out, cancelled };
   Kind kind = Kind::exited;
   int code = 0;  ///< exit status, signal, or errno of what could not be started
+  /// argv[0]; where something else was missing, what that is: `working directory DIR`, `SCRIPT: interpreter FILE`.
   std::string program;
 
   bool ok() const { return kind == Kind::exited && code == 0; }
@@ -83,7 +85,11 @@ class Processes {
   /// nothing of it is kept. When the deadline comes or a stop is requested, the whole tree is ended: TERM, `grace`,
   /// KILL, until nobody is left, grandchildren in sessions of their own included. What it left in the background when
   /// it ended by itself goes on, its output is read and dropped; see `end_all`. A sink that throws ends the tree too,
-  /// and the exception goes on.
+  /// and the exception goes on. Then TERM goes to those who are there; a helper that one of them starts to clean up is
+  /// let work until its parent is gone or the grace is over.
+  /// Nothing is started when the deadline is over already. A program that cannot be started is an Exit. Errors: `io` if
+  /// the kernel has no more processes or descriptors, `invalid` for NUL bytes, `left_behind` if a process of the tree
+  /// does not end within 30 s of SIGKILL or belongs to another user.
   Exit run(const Command& command, const Deadline& deadline, const OutputSink& sink = {},
            const OnProcess& on_process = {});
 
@@ -98,7 +104,9 @@ class Processes {
                    const OnProcess& on_process = {});
 
   /// Ends every descendant that is left, except those with `keep_variable` in their environment (services handed
-  /// over): TERM, `grace`, KILL, in rounds until none is left. How many were ended. Idempotent.
+  /// over): TERM, `grace`, KILL, in rounds until none is left. How many were ended. Idempotent. Children that others
+  /// than `run` have started are left alone if they are in this process's own session. Error `left_behind` as above.
+  /// The destructor ends nobody; it closes the pipes that background processes still write to.
   int end_all(std::string_view keep_variable);
 
   /// How long a tree has between TERM and KILL; ten seconds unless a test shortens it.
@@ -117,8 +125,9 @@ class Processes {
 std::optional<ProcessRecord> record_of(pid_t pid);
 ProcessRecord record_of_self();
 
-/// Whether the very process of the record still lives; nothing where this cannot be known from here (another host, boot
-/// or pid namespace... a record of an earlier boot of this host is dead: false). A zombie does not live.
+/// Whether the very process of the record still lives; nothing where this cannot be known from here (another pid
+/// namespace). A record of another boot is dead: false; whether it was one of this host, the caller knows. A zombie
+/// does not live.
 std::optional<bool> is_alive(const ProcessRecord& record);
 
 /// The processes whose environment has `name=value` (read from /proc/*/environ, those of other users only as root),
@@ -130,7 +139,8 @@ std::optional<std::string> environment_of(const ProcessRecord& record, std::stri
 
 /// Ends these processes and all their descendants, children of ours or not: TERM, at most `grace`, KILL, then waits
 /// until they are gone. Processes with `keep_variable` in their environment are left alone. How many were ended.
-/// Error `timed_out` if one cannot be ended by the deadline (uninterruptible sleep).
+/// At least half of the time is for KILL. Does not reap. Error `timed_out` if one cannot be ended by the deadline
+/// (uninterruptible sleep), `cancelled`, `left_behind` if only such are left as belong to another user.
 int end_processes(const std::vector<ProcessRecord>& records, Duration grace, const Deadline& deadline,
                   std::string_view keep_variable = {});
 

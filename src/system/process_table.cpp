@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -37,32 +39,40 @@ std::optional<Entry> parse_stat(pid_t pid, std::string_view text) {
   if (open == std::string_view::npos || close == std::string_view::npos || close + 2 >= text.size())
     return std::nullopt;
   const std::vector<std::string> fields = split(trim(text.substr(close + 2)), ' ');
-  if (fields.size() < 20 || fields[0].size() != 1) return std::nullopt;
+  if (fields.size() < 49 || fields[0].size() != 1) return std::nullopt;
   const auto parent = table_number<pid_t>(fields[1]);
   const auto session = table_number<pid_t>(fields[3]);
   const auto threads = table_number<long>(fields[17]);
   const auto start_time = table_number<std::uint64_t>(fields[19]);
-  if (!parent || !session || !threads || !start_time) return std::nullopt;
+  const auto memory = table_number<std::uint64_t>(fields[20]);
+  const auto environment_begin = table_number<std::uint64_t>(fields[47]);
+  const auto environment_end = table_number<std::uint64_t>(fields[48]);
+  if (!parent || !session || !threads || !start_time || !memory || !environment_begin || !environment_end) {
+    return std::nullopt;
+  }
   Entry entry;
   entry.key = {pid, *start_time};
   entry.parent = *parent;
   entry.session = *session;
   entry.state = fields[0][0];
   entry.threads = *threads;
+  entry.memory = *memory;
+  entry.environment_begin = *environment_begin;
+  entry.environment_end = *environment_end;
   entry.name = text.substr(open + 1, close - open - 1);
   return entry;
 }
 
 }  // namespace
 
-std::optional<std::string> read_proc(const std::string& path) {
+std::optional<std::string> read_proc(const std::string& path, std::size_t piece) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) {
     if (means_gone(errno)) return std::nullopt;
     throw io_error(errno, "cannot read " + path);
   }
   std::string text;
-  std::array<char, 8192> buffer;
+  std::vector<char> buffer(piece);
   while (true) {
     const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
     if (count == 0) return text;
@@ -99,7 +109,18 @@ Table read_table() {
 }
 
 std::optional<std::string> read_environment(pid_t pid) {
-  return read_proc("/proc/" + std::to_string(pid) + "/environ");
+  const std::string path = "/proc/" + std::to_string(pid) + "/environ";
+  for (int tries = 0; tries < 100; ++tries) {
+    const std::optional<Entry> entry = read_entry(pid);
+    if (!entry) return std::nullopt;
+    const std::uint64_t size = entry->environment_end - entry->environment_begin;
+    // One read, since between two the process may replace itself and the rest be missing.
+    std::optional<std::string> text = read_proc(path, std::clamp<std::uint64_t>(size, 1, 16U << 20));
+    if (!text || !text->empty() || entry->memory == 0) return text;
+    if (size == 0 && entry->environment_end != 0) return text;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return std::string();
 }
 
 std::optional<std::string> variable_in(std::string_view environment, std::string_view name) {

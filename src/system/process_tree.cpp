@@ -107,18 +107,17 @@ std::string TreeEnd::survivor() const {
 }
 
 void TreeEnd::signal_all(const std::vector<Entry>& living, bool kill) {
+  std::set<pid_t> pids;
+  for (const Entry& entry : living) pids.insert(entry.key.pid);
+  const bool first_look = std::exchange(first_look_, false);
   bool some = false;
   int refusal = 0;
   for (const Entry& entry : living) {
-    const bool is_new = !termed_.contains(entry.key);
-    int code = 0;
-    if (kill) {
-      code = send_signal(entry, SIGKILL);
-    } else if (is_new) {
-      code = send_signal(entry, SIGTERM);
-      // A stopped process takes notice of TERM only when it goes on.
-      if (code == 0) send_signal(entry, SIGCONT);
-    }
+    const bool tell = !termed_.contains(entry.key) && (first_look || !pids.contains(entry.parent));
+    if (!kill && !tell) continue;
+    const int code = send_signal(entry, kill ? SIGKILL : SIGTERM);
+    // A stopped process takes notice of TERM only when it goes on.
+    if (!kill && code == 0) send_signal(entry, SIGCONT);
     if (code == EPERM) {
       refusal = code;
       continue;

@@ -36,7 +36,8 @@ class Tree {
 };
 
 /// Ends a tree in rounds: TERM, `grace`, then KILL again and again, since a fork in flight escapes a single one, until
-/// two looks in succession found nobody. Does not block.
+/// two looks in succession found nobody. Who comes later than the first look is told TERM only once its parent is
+/// gone: it may be what a living one needs to clean up. Does not block.
 class TreeEnd {
  public:
   using Reap = std::function<void(pid_t)>;
@@ -62,6 +63,7 @@ class TreeEnd {
   Reap reap_;
   std::set<Key> termed_;
   std::vector<Entry> left_;
+  bool first_look_ = true;
   int empty_looks_ = 0;
   Duration wait_{1};
 };
