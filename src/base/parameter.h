@@ -36,13 +36,13 @@ enum class ParameterType {
 struct Parameter {
   std::string name;  ///< with `_`, as in JSON
   ParameterType type = ParameterType::text;
-  std::string doc;
+  std::string doc = {};
   bool required = false;
-  Json fallback = nullptr;           ///< the default in the JSON form above; null: none
-  bool secret = false;               ///< its value is masked wherever it is shown
-  bool repeated_or_single = false;   ///< list: a lone string is taken as a list of one
-  std::vector<std::string> choices;  ///< for choice
-  std::vector<Parameter> members;    ///< for section and sections
+  Json fallback = nullptr;                ///< the default in the JSON form above; null: none
+  bool secret = false;                    ///< its value is masked wherever it is shown
+  bool repeated_or_single = false;        ///< list: a lone string is taken as a list of one
+  std::vector<std::string> choices = {};  ///< for choice
+  std::vector<Parameter> members = {};    ///< for section and sections
   /// A check of the domain that brings the type (a URL, a retention): the complaint, or nothing if the value is good.
   /// It sees the JSON form after expressions are evaluated.
   std::function<std::optional<std::string>(const Json&)> check = nullptr;

@@ -1,0 +1,193 @@
+#include "pipeline/settings.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "system/files.h"
+#include "system/stream/stream.h"
+
+namespace deployer {
+
+namespace {
+
+using Type = ParameterType;
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t largest_settings = 1024 * 1024;
+
+Parameter declared(std::string name, Type type, Json fallback, std::string doc) {
+  return {.name = std::move(name), .type = type, .doc = std::move(doc), .fallback = std::move(fallback)};
+}
+
+std::string variable_of(const std::string& key) {
+  std::string name = "DEPLOYER_";
+  for (const char letter : key) {
+    name += letter == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  }
+  return name;
+}
+
+std::optional<fs::path> settings_file(const SettingsRequest& request, const Files& files) {
+  std::string asked = request.config_flag;
+  const auto variable = request.environment.find("DEPLOYER_CONFIG");
+  if (asked.empty() && variable != request.environment.end()) asked = variable->second;
+  if (!asked.empty()) {
+    const fs::path file = (request.project / asked).lexically_normal();
+    if (!files.exists(file))
+      throw Error(ErrorKind::not_found, "the settings file " + file.string() + " does not exist");
+    return file;
+  }
+  for (const fs::path& file : {request.project / "etc" / "deployer.yml", fs::path("/etc/deployer/deployer.yml")}) {
+    if (files.exists(file)) return file;
+  }
+  return std::nullopt;
+}
+
+/// Splits the file's mapping: head keys of a document go to `head`, the rest to `own`; later ones are refused.
+void sort_keys(const YamlNode& root, YamlNode& own, YamlNode& head, Diagnostics& wrong) {
+  own.kind = head.kind = YamlNode::Kind::mapping;
+  own.at = head.at = root.at;
+  for (const YamlNode::Entry& entry : root.entries) {
+    std::string key = entry.key;
+    std::replace(key.begin(), key.end(), '-', '_');
+    const auto& shared = shared_head_keys();
+    if (std::find(shared.begin(), shared.end(), key) != shared.end()) {
+      head.entries.push_back(entry);
+      continue;
+    }
+    YamlNode::Entry kept = entry;
+    if (entry.value.kind == YamlNode::Kind::mapping) {
+      kept.value.entries.clear();
+      for (const YamlNode::Entry& member : entry.value.entries) {
+        std::string dotted = key + "." + member.key;
+        std::replace(dotted.begin(), dotted.end(), '-', '_');
+        const auto& later = later_settings();
+        if (std::find(later.begin(), later.end(), dotted) == later.end()) {
+          kept.value.entries.push_back(member);
+        } else {
+          wrong.push_back({member.key_at, Level::error, "later", "'" + dotted + "' is not in this version", "", ""});
+        }
+      }
+    }
+    const auto& later = later_settings();
+    if (std::find(later.begin(), later.end(), key) != later.end()) {
+      wrong.push_back({entry.key_at, Level::error, "later", "'" + key + "' is not in this version", "", ""});
+    } else {
+      own.entries.push_back(std::move(kept));
+    }
+  }
+}
+
+const YamlNode* find_dotted(const YamlNode& root, const std::string& section, const std::string& name) {
+  if (section.empty()) return root.find(name);
+  const YamlNode* mapping = root.find(section);
+  return mapping == nullptr ? nullptr : mapping->find(name);
+}
+
+}  // namespace
+
+Settings Settings::load(const SettingsRequest& request, const Files& files) {
+  Settings settings;
+  Diagnostics wrong;
+  YamlNode own;
+  if (const std::optional<fs::path> file = settings_file(request, files)) {
+    const std::string text = files.read(*file, largest_settings);
+    settings.source_ = SourceFile{file->string(), text, sha256_hex(text)};
+    YamlDocument document = load_yaml(text, file->string());
+    wrong = std::move(document.diagnostics);
+    if (document.root.kind != YamlNode::Kind::mapping && document.root.kind != YamlNode::Kind::null) {
+      wrong.push_back({document.root.at, Level::error, "type", "the settings must be a mapping", "", ""});
+    }
+    sort_keys(document.root, own, settings.head_, wrong);
+  }
+  const Json values = read_parameters(own, settings_parameters(), "the settings", wrong);
+  const auto take = [&](const std::string& section, const Parameter& parameter, const Json& object) {
+    const std::string key = section.empty() ? parameter.name : section + "." + parameter.name;
+    Entry entry{object.value(parameter.name, parameter.fallback), "default"};
+    if (const YamlNode* node = find_dotted(own, section, parameter.name)) {
+      entry.origin = Location{node->at.file, node->at.line, 0}.text();
+    }
+    const auto variable = request.environment.find(variable_of(key));
+    if (variable != request.environment.end()) {
+      const Result<Json> parsed = parse_parameter(parameter, variable->second, variable->first);
+      if (parsed) {
+        entry = {*parsed, variable->first};
+      } else {
+        wrong.push_back({{}, Level::error, "settings", parsed.error().message, parsed.error().hint, ""});
+      }
+    }
+    settings.entries_.emplace_back(key, std::move(entry));
+  };
+  for (const Parameter& parameter : settings_parameters()) {
+    if (parameter.type != Type::section) {
+      take("", parameter, values);
+      continue;
+    }
+    for (const Parameter& member : parameter.members) {
+      take(parameter.name, member, values.value(parameter.name, Json::object()));
+    }
+  }
+  if (has_errors(wrong)) {
+    if (settings.source_) add_excerpts(wrong, settings.source_->text, settings.source_->file);
+    sort_by_place(wrong);
+    throw Error(ErrorKind::invalid, "the settings are wrong", wrong);
+  }
+  return settings;
+}
+
+const Json& Settings::value(const std::string& key) const {
+  for (const auto& [name, entry] : entries_) {
+    if (name == key) return entry.value;
+  }
+  throw Error(ErrorKind::internal, "there is no setting '" + key + "'");
+}
+
+std::string Settings::text(const std::string& key) const { return value(key).get<std::string>(); }
+Duration Settings::duration(const std::string& key) const { return Duration(value(key).get<Duration::rep>()); }
+std::int64_t Settings::integer(const std::string& key) const { return value(key).get<std::int64_t>(); }
+bool Settings::flag(const std::string& key) const { return value(key).get<bool>(); }
+
+const std::vector<Parameter>& settings_parameters() {
+  static const std::vector<Parameter> parameters = {
+      declared("state", Type::path, "auto", "the folder of journals and run logs"),
+      {.name = "migrations",
+       .type = Type::section,
+       .doc = "the migrations of the project",
+       .members = {declared("directory", Type::path, "migrations", "the folder of the revision files"),
+                   declared("file_template", Type::text, "%(rev)s_%(slug)s", "how new files are named"),
+                   declared("truncate_slug_length", Type::integer, 40, "the longest slug in a file's name"),
+                   declared("history_table", Type::text, "deployer_migrations", "the table of applied revisions")}},
+      declared("lock_timeout", Type::duration, 0, "how long to wait for another run"),
+      declared("rollback_wait", Type::duration, 600'000, "how long a rollback waits for a server that is down"),
+      declared("backup_enabled", Type::boolean, true, "upgrade, downgrade and restore take a backup first"),
+      declared("backup_retention_days", Type::integer, 30, "backups are kept so long, counted from the newest"),
+      declared("require_confirmation_for_destructive_ops", Type::boolean, true, "ask before what cannot be taken back"),
+      declared("max_rollback_revisions", Type::integer, 5, "downgrade refuses more without --yes"),
+  };
+  return parameters;
+}
+
+const std::vector<std::string>& later_settings() {
+  static const std::vector<std::string> words = {"migrations.schema",
+                                                 "migrations.lock_wait",
+                                                 "migrations.lock_wait_timeout",
+                                                 "migrations.rehearse_limit",
+                                                 "migrations.undo_copy",
+                                                 "migrations.hold_for",
+                                                 "migrations.statement_timeout",
+                                                 "checks",
+                                                 "server",
+                                                 "notify",
+                                                 "max_parallel"};
+  return words;
+}
+
+const std::vector<std::string>& shared_head_keys() {
+  static const std::vector<std::string> keys = {"vars",    "env",  "env_file", "secrets", "database",
+                                                "backups", "lock", "hooks",    "timeout", "on_failure"};
+  return keys;
+}
+
+}  // namespace deployer
