@@ -4,6 +4,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/action.h"
@@ -15,6 +16,9 @@ namespace deployer {
 
 class FaultPoints;
 class Journal;
+
+/// The variable by which a service that was handed over is known; its processes are left alone.
+inline constexpr std::string_view service_variable = "DEPLOYER_SERVICE";
 
 /// How a run is told to stop: by the first signal (it rolls back) and by the second (it cuts that short). Any thread.
 class StopRequest {

@@ -23,7 +23,4 @@ void finish_forward(RunScope& scope, const HookSet& hooks);
 /// which carry the run's id.
 void end_leftovers(RunScope& scope, bool after_crash);
 
-/// The variable by which a service that was handed over is known; its processes are left alone.
-inline constexpr std::string_view service_variable = "DEPLOYER_SERVICE";
-
 }  // namespace deployer

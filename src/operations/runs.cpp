@@ -1,0 +1,138 @@
+#include "state/runs.h"
+
+#include <fmt/core.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "operations/verbs.h"
+#include "operations/workspace.h"
+#include "state/run_log.h"
+#include "system/files.h"
+#include "system/process.h"
+
+namespace deployer {
+
+namespace {
+
+std::string when(std::chrono::system_clock::time_point time) {
+  std::string text = rfc3339(time).substr(0, 19);
+  text[10] = ' ';
+  return text;
+}
+
+std::string line_of(const RunState& state) {
+  std::string took = "-";
+  if (state.finished_at) {
+    took = human_duration(std::chrono::duration_cast<Duration>(*state.finished_at - state.started_at));
+  }
+  return fmt::format("{:<26} {:<15} {:<19} {:>8}  {}\n", state.id, name_of(state.status), when(state.started_at), took,
+                     state.pipeline);
+}
+
+Json summary_json(const RunState& state) {
+  return {{"id", state.id},
+          {"pipeline", state.pipeline},
+          {"status", name_of(state.status)},
+          {"started_at", rfc3339(state.started_at)},
+          {"finished_at", state.finished_at ? Json(rfc3339(*state.finished_at)) : Json()}};
+}
+
+std::string step_lines(const StepState& step) {
+  const std::string took = step.duration ? human_duration(*step.duration) : "";
+  std::string out = fmt::format("  {:<20} {:<12} {:>8}  {}\n", step.id, name_of(step.status), took, step.summary);
+  if (!step.error.empty()) out += "    error: " + step.error + "\n";
+  if (!step.undo.empty()) out += "    undone: " + step.undo + "\n";
+  return out;
+}
+
+std::string text_of(const RunState& state) {
+  std::string out =
+      fmt::format("run       {}\npipeline  {}\nstatus    {}", state.id, state.pipeline, name_of(state.status));
+  if (state.exit_status) out += fmt::format(" (exit status {})", *state.exit_status);
+  if (state.verified) out += *state.verified ? ", verified" : ", not verified";
+  out += "\nstarted   " + when(state.started_at) + " UTC\n";
+  if (state.finished_at) out += "finished  " + when(*state.finished_at) + " UTC\n";
+  for (const char* name : {"revision_before", "revision_after", "backup", "way_back"}) {
+    const auto fact = state.facts.find(name);
+    if (fact == state.facts.end()) continue;
+    out += fmt::format("{:<9} {}\n", std::string(name) == "backup" ? name : std::string(name),
+                       fact->second.is_string() ? fact->second.get<std::string>() : dump(fact->second));
+  }
+  if (!state.error.empty()) out += "error     " + state.error + "\n";
+  out += "\n";
+  for (const StepState& step : state.steps) out += step_lines(step);
+  for (const std::string& warning : state.warnings) out += "warning: " + warning + "\n";
+  if (!state.runbook.empty()) out += "\nwhat is left, and what to do:\n";
+  for (const std::string& line : state.runbook) out += "  " + line + "\n";
+  return out;
+}
+
+}  // namespace
+
+Reply list_runs(App& app, const Json& request) {
+  const Workspace workspace(app);
+  Reply reply;
+  reply.json = {{"items", Json::array()}};
+  std::size_t left = request.value("limit", std::size_t{0});
+  const bool limited = left > 0;
+  for (const FoundRun& found : list_runs_of(workspace.state_root(), app.files)) {
+    if (limited && left-- == 0) break;
+    reply.json["items"].push_back(summary_json(found.state));
+    reply.text += line_of(found.state);
+  }
+  if (reply.text.empty()) reply.text = "no runs yet\n";
+  return reply;
+}
+
+Reply show_run(App& app, const Json& request) {
+  const Workspace workspace(app);
+  const FoundRun found = find_run(workspace.state_root(), request.at("run"), app.files);
+  return {0, text_of(found.state), to_json(found.state)};
+}
+
+Reply show_logs(App& app, const Json& request) {
+  const Workspace workspace(app);
+  const FoundRun found = find_run(workspace.state_root(), request.at("run"), app.files);
+  const std::string step = request.value("step", "");
+  Reply reply;
+  reply.json = {{"items", Json::array()}};
+  std::vector<std::string> names;
+  for (const std::filesystem::path& file : RunLog::files(found.target.folder, found.state.id)) {
+    names.push_back(file.stem().string());
+    if (!step.empty() && file.stem() != step) continue;
+    const std::string text = app.files.read(file);
+    reply.text += text;
+    reply.json["items"].push_back({{"step", file.stem().string()}, {"file", file.string()}, {"text", text}});
+  }
+  if (!step.empty() && reply.json["items"].empty()) {
+    throw Error(ErrorKind::not_found, "run " + found.state.id + " has no log of a step '" + step + "'",
+                names.empty() ? "it has none" : "it has logs of " + listing(names));
+  }
+  return reply;
+}
+
+Reply list_locks(App& app, const Json& /*request*/) {
+  const Workspace workspace(app);
+  Reply reply;
+  reply.json = {{"items", Json::array()}};
+  for (const Target& target : known_targets(workspace.state_root(), app.files)) {
+    const std::optional<LockOwner> holder = TargetLock::holder(target);
+    if (!holder) continue;
+    const ProcessRecord record = ProcessRecord::from(holder->record);
+    const std::optional<bool> alive = is_alive(record);
+    reply.json["items"].push_back({{"name", target.name},
+                                   {"run", holder->run},
+                                   {"host", holder->host},
+                                   {"pid", record.pid},
+                                   {"since", holder->since},
+                                   {"alive", alive ? Json(*alive) : Json()}});
+    reply.text += fmt::format("{}  run {}  {} pid {}  since {}\n", target.name, holder->run, holder->host, record.pid,
+                              holder->since);
+  }
+  if (reply.text.empty()) reply.text = "no locks are held\n";
+  return reply;
+}
+
+}  // namespace deployer
