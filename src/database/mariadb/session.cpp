@@ -1,0 +1,190 @@
+#include "database/mariadb/session.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <limits>
+#include <utility>
+
+#include "database/dialect.h"
+#include "database/mariadb/statement.h"
+
+namespace deployer::database {
+
+namespace {
+
+constexpr Duration kill_patience = std::chrono::seconds(5);
+
+std::string product_of(const std::string& version) {
+  return version.find("MariaDB") != std::string::npos ? "MariaDB" : "MySQL";
+}
+
+/// `10.11.19` of `5.5.5-10.11.19-MariaDB-0+deb12u1`.
+std::string plain_version(std::string version) {
+  // What MariaDB puts before its version for old clients.
+  if (version.rfind("5.5.5-", 0) == 0) version.erase(0, 6);
+  return version.substr(0, version.find('-'));
+}
+
+/// A result of the text protocol, read over to its end at the latest when it is freed.
+struct FreeMariaDbResult {
+  void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
+};
+using MariaDbResult = std::unique_ptr<MYSQL_RES, FreeMariaDbResult>;
+
+[[noreturn]] void fail_text(MYSQL* handle, const Deadline& deadline) {
+  throw_mariadb_error(mysql_errno(handle), mysql_error(handle), mysql_sqlstate(handle), deadline);
+}
+
+void read_text_rows(MYSQL* handle, MYSQL_RES* result, const Deadline& deadline, std::vector<std::string>* columns,
+                    const std::function<void(const Row&)>& on_row) {
+  const unsigned count = mysql_num_fields(result);
+  const MYSQL_FIELD* fields = mysql_fetch_fields(result);
+  for (unsigned i = 0; columns != nullptr && i < count; ++i)
+    columns->emplace_back(fields[i].name, fields[i].name_length);
+  Row row(count);
+  while (MYSQL_ROW texts = mysql_fetch_row(result)) {
+    const unsigned long* lengths = mysql_fetch_lengths(result);
+    for (unsigned i = 0; i < count; ++i) row[i] = mariadb_value(fields[i], texts[i], lengths[i]);
+    if (on_row) on_row(row);
+  }
+  if (mysql_errno(handle) != 0) fail_text(handle, deadline);
+}
+
+/// Reads over further results, so that the connection can be used again.
+void drain_results(MYSQL* handle) {
+  while (mysql_more_results(handle) && mysql_next_result(handle) == 0) {
+    const MariaDbResult rest(mysql_use_result(handle));
+  }
+}
+
+}  // namespace
+
+/// One statement under the eyes of the watcher.
+class MariaDbSession::Call {
+ public:
+  Call(MariaDbSession& session, const Deadline& deadline) : session_(session) {
+    if (deadline.cancelled()) throw SqlError(ErrorKind::cancelled, "the statement was cancelled", 0);
+    if (deadline.expired()) {
+      throw SqlError(ErrorKind::timed_out, "the statement took too long and was interrupted", 0);
+    }
+    session_.watcher_.arm(deadline);
+  }
+  ~Call() {
+    if (session_.watcher_.disarm()) session_.absorb_late_kill();
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+ private:
+  MariaDbSession& session_;
+};
+
+MariaDbSession::MariaDbSession(Url url, Access access, const Deadline& deadline)
+    : url_(std::move(url)),
+      handle_(connect_mariadb(url_, deadline)),
+      watcher_(
+          [this] {
+            try {
+              const MariaDbHandle second = connect_mariadb(url_, Deadline::after(kill_patience));
+              const std::string sql = fmt::format("KILL QUERY {}", server_.connection_id);
+              return mysql_real_query(second.get(), sql.data(), sql.size()) == 0;
+            } catch (const Error&) {
+              return false;
+            }
+          },
+          [this] { ::shutdown(mysql_get_socket(handle_.get()), SHUT_RDWR); }) {
+  const std::string version = mysql_get_server_info(handle_.get());
+  server_ = {product_of(version), plain_version(version), mysql_thread_id(handle_.get())};
+  if (access == Access::read_only) execute("SET SESSION TRANSACTION READ ONLY", {}, deadline);
+}
+
+MariaDbSession::~MariaDbSession() = default;
+
+void MariaDbSession::absorb_late_kill() {
+  // A KILL QUERY that came after the statement's end would hit the next one.
+  if (mysql_query(handle_.get(), "DO 0") == 0) drain_results(handle_.get());
+}
+
+std::int64_t MariaDbSession::run_text(std::string_view sql, const Deadline& deadline, std::vector<std::string>* columns,
+                                      const std::function<void(const Row&)>& on_row) {
+  MYSQL* handle = handle_.get();
+  if (mysql_real_query(handle, sql.data(), sql.size()) != 0) fail_text(handle, deadline);
+  std::int64_t affected = 0;
+  try {
+    for (bool first = true;; first = false) {
+      if (const MariaDbResult result{mysql_use_result(handle)}) {
+        read_text_rows(handle, result.get(), deadline, first ? columns : nullptr,
+                       first ? on_row : std::function<void(const Row&)>());
+      } else if (mysql_field_count(handle) != 0) {
+        fail_text(handle, deadline);
+      } else if (const my_ulonglong rows = mysql_affected_rows(handle);
+                 rows != std::numeric_limits<my_ulonglong>::max()) {
+        affected += static_cast<std::int64_t>(rows);
+      }
+      const int more = mysql_next_result(handle);
+      if (more < 0) return affected;
+      if (more > 0) fail_text(handle, deadline);
+    }
+  } catch (...) {
+    drain_results(handle);
+    throw;
+  }
+}
+
+std::vector<std::string> MariaDbSession::stream(std::string_view sql, const Row& parameters, const Deadline& deadline,
+                                                const std::function<void(const Row&)>& on_row) {
+  const Call call(*this, deadline);
+  MariaDbStatement statement(handle_.get());
+  if (!statement.prepare(sql, deadline)) {
+    if (!parameters.empty())
+      throw SqlError(ErrorKind::database, "this statement cannot have parameters", 1295, "HY000");
+    std::vector<std::string> columns;
+    run_text(sql, deadline, &columns, on_row);
+    return columns;
+  }
+  statement.execute(parameters, deadline);
+  Row row;
+  while (statement.fetch(row, deadline)) on_row(row);
+  std::vector<std::string> names = statement.columns();
+  statement.finish(deadline);
+  return names;
+}
+
+Rows MariaDbSession::query(std::string_view sql, const Row& parameters, const Deadline& deadline) {
+  Rows result;
+  result.columns = stream(sql, parameters, deadline, [&](const Row& row) { result.rows.push_back(row); });
+  return result;
+}
+
+std::int64_t MariaDbSession::execute(std::string_view sql, const Row& parameters, const Deadline& deadline) {
+  const Call call(*this, deadline);
+  if (parameters.empty()) return run_text(sql, deadline, nullptr, {});
+  MariaDbStatement statement(handle_.get());
+  if (!statement.prepare(sql, deadline)) {
+    throw SqlError(ErrorKind::database, "this statement cannot have parameters", 1295, "HY000");
+  }
+  statement.execute(parameters, deadline);
+  statement.finish(deadline);
+  return statement.affected();
+}
+
+void MariaDbSession::begin(const Deadline& deadline) { execute("START TRANSACTION", {}, deadline); }
+
+void MariaDbSession::commit(const Deadline& deadline) { execute("COMMIT", {}, deadline); }
+
+void MariaDbSession::rollback() { execute("ROLLBACK", {}, Deadline::never()); }
+
+bool MariaDbSession::in_transaction() const {
+  unsigned status = 0;
+  mariadb_get_infov(handle_.get(), MARIADB_CONNECTION_SERVER_STATUS, &status);
+  return (status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
+const Dialect& MariaDbSession::dialect() const { return mariadb_dialect(); }
+
+std::unique_ptr<Session> open_mariadb(const Url& url, Access access, const Deadline& deadline) {
+  return std::make_unique<MariaDbSession>(url, access, deadline);
+}
+
+}  // namespace deployer::database
