@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <concepts>
 #include <map>
 #include <utility>
 
@@ -21,12 +22,15 @@ class FingerprintText {
     sha_.update(piece);
     return *this;
   }
-  FingerprintText& add(bool flag) { return add(flag ? "1" : "0"); }
+  /// Bools only: a literal would rather be a bool than a string_view.
+  FingerprintText& add(std::same_as<bool> auto flag) { return add(std::string_view(flag ? "1" : "0")); }
   std::string hex() { return sha_.hex(); }
 
  private:
   Sha256 sha_;
 };
+
+std::string_view yes_no(bool flag) { return flag ? "yes" : "no"; }
 
 std::string column_text(const Column& column) {
   std::string text = column.type.empty() ? "no type" : column.type;
@@ -130,8 +134,8 @@ std::string Schema::fingerprint() const {
   for (const Table& table : tables) {
     text.add("table").add(table.name).add(table.engine);
     for (const Column& column : table.columns) {
-      text.add("column").add(column.name).add(column.type).add(column.nullable).add(column.has_default);
-      text.add(column.default_text).add(column.generated).add(column.collation);
+      text.add("column").add(column.name).add(column.type).add(yes_no(column.nullable)).add(yes_no(column.has_default));
+      text.add(column.default_text).add(yes_no(column.generated)).add(column.collation);
     }
     text.add("key");
     for (const std::string& name : table.primary_key) text.add(name);
