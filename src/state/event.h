@@ -56,7 +56,8 @@ struct Event {
 /// True for the kinds that go into the journal.
 bool is_durable(std::string_view kind);
 
-/// The line of `run --output json`: {"event", "run", "seq", "step", "attempt", "time", …data}.
+/// The line of `run --output json`: {"event", "run", "seq", "step", "attempt", "time", …data}. Where a key of the data
+/// is one of these already and says something else, the first word of the kind stands before it (`hook_event`).
 Json to_json(const Event& event);
 
 /// Who is told of events as they happen. Called in the order of the events by the thread that runs the pipeline; a

@@ -9,6 +9,7 @@
 
 #include "base/redactor.h"
 #include "state/event.h"
+#include "state/run_state.h"
 
 namespace deployer {
 
@@ -24,24 +25,28 @@ class Journal {
   /// Opens for writing; makes folder (mode 0700), file and ballast where they are missing. A folder on a network file
   /// system is refused (Error `invalid`).
   static Journal open(const std::filesystem::path& folder, Files& files, const Redactor& redactor, FaultPoints& faults);
-  /// Opens for reading; nothing where there is no journal. Nothing is made or changed.
+  /// Opens for reading; nothing where there is no journal. No event and no table is made or changed; SQLite may put its
+  /// `-shm` and an empty `-wal` beside the file.
   static std::optional<Journal> open_for_reading(const std::filesystem::path& folder);
 
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
   ~Journal();
 
-  /// Writes these events in one commit, giving each the next `seq` of its run; when it returns they are on disk. On
-  /// error none is. Fault points `journal.before KIND` and `journal.after KIND` of the last one stand around the
-  /// commit.
+  /// Writes these events in one commit, giving each the next `seq` of its run and cutting its time to whole
+  /// milliseconds, as it is read back; when it returns they are on disk. On error none is. Fault points
+  /// `journal.before KIND` and `journal.after KIND` of the last one stand around the commit.
   void append(std::vector<Event>& events);
 
   /// The events of a run with a `seq` over `after`, in order.
   std::vector<Event> events(const std::string& run, std::int64_t after = 0) const;
+  /// Of all runs what lists show, newest first, without reading their events: `id`, `pipeline`, `status`, `started_at`,
+  /// `finished_at`, `finished` and `last_seq`.
+  std::vector<RunState> index() const;
   /// Ids of all runs, newest first.
   std::vector<std::string> runs() const;
-  /// Runs that have not finished (no run_finished), oldest first, and those whose last verdict leaves the target
-  /// unsettled (`interrupted`, `rollback_failed`).
+  /// Runs that have not finished (no run_finished, or a recovery was begun behind it), oldest first; and those whose
+  /// last verdict leaves the target unsettled (`interrupted`, `rollback_failed`).
   std::vector<std::string> unfinished() const;
   std::vector<std::string> unsettled() const;
 

@@ -50,6 +50,7 @@ struct RunState {
   std::string pipeline;
   std::string project;
   Json started = Json::object();  ///< data of run_started
+  Json runner = nullptr;          ///< ProcessRecord of who runs it: of run_started, or of the last recovery_started
   RunStatus status = RunStatus::running;
   std::chrono::system_clock::time_point started_at;
   std::optional<std::chrono::system_clock::time_point> finished_at;
@@ -66,14 +67,18 @@ struct RunState {
   std::vector<Json> children;            ///< records of children that have not ended
   std::map<std::string, Json> services;  ///< by service: the last service_changed
   bool succeeded = false;                ///< run_succeeded was journalled: recovery goes forward
-  bool rolling_back = false;
-  bool finished = false;
+  bool rolling_back = false;             ///< from rollback_started to run_finished
+  bool finished = false;                 ///< the last run_finished stands behind the last recovery_started
   std::int64_t last_seq = 0;
 
   StepState* find_step(std::string_view step_id);
   EffectState* find_effect(std::int64_t effect_id);
 };
 
+/// Takes one event in. Live events, kinds that it does not know, and events that it has taken already (by `seq`) change
+/// nothing; data of a wrong type counts as missing. So it never throws, whatever a journal holds.
+/// A step that failed stays `failed` when it is undone, `undone` is one that had succeeded; what runs when a recovery
+/// begins has failed, because its runner died.
 void apply(RunState& state, const Event& event);
 RunState fold(const std::vector<Event>& events);
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "state/run_state.h"
+#include "state/target.h"
+
+namespace deployer {
+
+struct FoundRun {
+  Target target;
+  RunState state;
+};
+
+/// All runs of a state folder, of every target, newest first. One that is under way is `running` while its runner
+/// lives, and `interrupted` when that has died. Reads only.
+std::vector<FoundRun> list_runs_of(const std::filesystem::path& root, const Files& files);
+
+/// The run that a word names: an id, a unique beginning of one, or `last` (the newest, whatever its target). Error
+/// `not_found`, or `usage` where several begin so, with their ids.
+FoundRun find_run(const std::filesystem::path& root, const std::string& word, const Files& files);
+
+}  // namespace deployer
