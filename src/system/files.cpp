@@ -2,11 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -57,20 +55,11 @@ auto files_repeat(Call call) {
   return result;
 }
 
-/// A new file at `part`; one that a crash left there is replaced.
-int files_open_part(FileCalls& calls, const fs::path& part, const fs::path& file, unsigned mode) {
-  const auto open_new = [&] {
-    return files_repeat([&] {
-      return calls.open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, static_cast<mode_t>(mode));
-    });
-  };
-  int fd = open_new();
-  if (fd < 0 && errno == EEXIST) {
-    if (calls.unlink(part.c_str()) != 0 && errno != ENOENT) files_fail(errno, "remove", part);
-    fd = open_new();
-  }
-  if (fd < 0) files_fail(errno, "create", file, true);
-  return fd;
+/// The descriptor of a new file at `part`, or -1 with errno.
+int files_create_part(FileCalls& calls, const fs::path& part, unsigned mode) {
+  return files_repeat([&] {
+    return calls.open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, static_cast<mode_t>(mode));
+  });
 }
 
 /// A descriptor of this source's own reads and syncs, closed at the end.
@@ -107,19 +96,26 @@ Files::Files(FileCalls& calls) : calls_(&calls) {}
 // Reading.
 
 std::string Files::read(const fs::path& file, std::uint64_t limit) const {
-  const int fd = files_repeat([&] { return ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY); });
-  if (fd < 0) files_fail(errno, "open", file, true);
-  const FilesDescriptor descriptor(real_file_calls(), fd);
   std::string text;
-  std::array<char, files_piece> piece;
-  while (true) {
-    const ssize_t got = files_repeat([&] { return ::read(fd, piece.data(), piece.size()); });
-    if (got < 0) files_fail(errno, "read", file);
-    if (got == 0) return text;
-    text.append(piece.data(), static_cast<std::size_t>(got));
+  read_in_pieces(file, [&](std::string_view piece) {
+    text += piece;
     if (text.size() > limit) {
       throw Error(ErrorKind::invalid, file.string() + " is larger than " + std::to_string(limit) + " bytes");
     }
+  });
+  return text;
+}
+
+void Files::read_in_pieces(const fs::path& file, const std::function<void(std::string_view)>& take) const {
+  const int fd = files_repeat([&] { return ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY); });
+  if (fd < 0) files_fail(errno, "open", file, true);
+  const FilesDescriptor descriptor(real_file_calls(), fd);
+  std::vector<char> piece(files_piece);
+  while (true) {
+    const ssize_t got = files_repeat([&] { return ::read(fd, piece.data(), piece.size()); });
+    if (got < 0) files_fail(errno, "read", file);
+    if (got == 0) return;
+    take(std::string_view(piece.data(), static_cast<std::size_t>(got)));
   }
 }
 
@@ -168,10 +164,8 @@ std::optional<fs::path> Files::read_link(const fs::path& link) const {
 
 // A file, whole or not at all.
 
-Files::Publication::Publication(FileCalls& calls, fs::path file, unsigned mode)
-    : calls_(&calls), file_(std::move(file)), part_(files_part_of(file_)) {
-  fd_ = files_open_part(calls, part_, file_, mode);
-}
+Files::Publication::Publication(FileCalls& calls, fs::path file, int fd)
+    : calls_(&calls), file_(std::move(file)), part_(files_part_of(file_)), fd_(fd) {}
 
 Files::Publication::Publication(Publication&& other) noexcept
     : calls_(other.calls_),
@@ -207,7 +201,27 @@ void Files::Publication::commit() {
   Files(*calls_).sync_folder(files_folder_of(file_));
 }
 
-Files::Publication Files::begin(const fs::path& file, unsigned mode) { return Publication(*calls_, file, mode); }
+Files::Publication Files::begin(const fs::path& file, unsigned mode) {
+  const fs::path part = files_part_of(file);
+  int fd = files_create_part(*calls_, part, mode);
+  if (fd < 0 && errno == EEXIST) {
+    // A crash left it there.
+    if (calls_->unlink(part.c_str()) != 0 && errno != ENOENT) files_fail(errno, "remove", part);
+    fd = files_create_part(*calls_, part, mode);
+  }
+  if (fd < 0) files_fail(errno, "create", file, true);
+  return Publication(*calls_, file, fd);
+}
+
+std::optional<Files::Publication> Files::begin_new(const fs::path& file, unsigned mode) {
+  const int fd = files_create_part(*calls_, files_part_of(file), mode);
+  if (fd < 0 && errno == EEXIST) return std::nullopt;
+  if (fd < 0) files_fail(errno, "create", file, true);
+  Publication publication(*calls_, file, fd);
+  // Looked at behind the part: whoever had that before has published by now, or not at all.
+  if (exists(file)) return std::nullopt;
+  return publication;
+}
 
 void Files::publish(const fs::path& file, std::string_view text, unsigned mode) {
   Publication publication = begin(file, mode);

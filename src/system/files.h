@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,8 @@ class Files {
 
   /// The whole file; `not_found` where there is none; `invalid` where it is larger than `limit` bytes.
   std::string read(const std::filesystem::path& file, std::uint64_t limit = UINT64_MAX) const;
+  /// The same piece by piece, in order, for a file of any size; what `take` throws goes on.
+  void read_in_pieces(const std::filesystem::path& file, const std::function<void(std::string_view)>& take) const;
   /// Nothing where there is no such file. Does not follow a link at the end.
   std::optional<FileInfo> info(const std::filesystem::path& file) const;
   bool exists(const std::filesystem::path& file) const { return info(file).has_value(); }
@@ -82,7 +85,7 @@ class Files {
 
    private:
     friend class Files;
-    Publication(FileCalls& calls, std::filesystem::path file, unsigned mode);
+    Publication(FileCalls& calls, std::filesystem::path file, int fd);
     FileCalls* calls_;
     std::filesystem::path file_;
     std::filesystem::path part_;
@@ -90,6 +93,9 @@ class Files {
     std::uint64_t bytes_ = 0;
   };
   Publication begin(const std::filesystem::path& file, unsigned mode = 0644);
+  /// The same for a name that nobody else may have: nothing if there is such a file, or a `.part` of it, be it of
+  /// somebody who writes it at this moment. Of two who ask at once, one gets it.
+  std::optional<Publication> begin_new(const std::filesystem::path& file, unsigned mode = 0644);
 
   /// The folder and its missing parents, each synced into its parent. `mode` is for the new ones.
   void make_folder(const std::filesystem::path& folder, unsigned mode = 0755);

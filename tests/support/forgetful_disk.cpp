@@ -83,6 +83,18 @@ ForgetfulDisk::NodePointer ForgetfulDisk::scan(const fs::path& path) const {
   return node;
 }
 
+void ForgetfulDisk::notice_others(Node& node, const fs::path& folder) const {
+  std::erase_if(node.entries, [&folder](const auto& entry) {
+    return fs::symlink_status(folder / entry.first).type() == fs::file_type::not_found;
+  });
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    NodePointer& known = node.entries[entry.path().filename().string()];
+    if (known != nullptr) continue;
+    known = scan(entry.path());
+    if (known->kind == Node::Kind::file) known->durable_text.clear();
+  }
+}
+
 ForgetfulDisk::NodePointer ForgetfulDisk::find(const fs::path& path) const {
   const fs::path inside = fs::absolute(path).lexically_normal().lexically_relative(root_path_.lexically_normal());
   NodePointer node = root_;
@@ -127,6 +139,7 @@ int ForgetfulDisk::fsync(int fd) {
   if (found == open_.end()) return refuse(EBADF);
   Node& node = *found->second;
   if (node.kind == Node::Kind::folder) {
+    notice_others(node, fs::read_symlink("/proc/self/fd/" + std::to_string(fd)));
     node.durable_entries = node.entries;
   } else {
     node.durable_text = bytes_of("/proc/self/fd/" + std::to_string(fd));

@@ -14,7 +14,8 @@ namespace deployer::test {
 
 /// A disk under one real folder that loses at a power cut what was not synced: the content of a file lasts from the
 /// fsync of the file, an entry of a folder (made, removed, renamed) from the fsync of the folder. Each call can be made
-/// to fail. What is in the folder when it is made is durable. Only what comes through it is remembered at a power cut.
+/// to fail. What is in the folder when it is made is durable. A file that somebody
+/// makes by other ways than through it lasts, empty, from the next fsync of its folder.
 class ForgetfulDisk : public FileCalls {
  public:
   enum class Call { any, open, write, fsync, close, rename, unlink, mkdir, rmdir, symlink, ftruncate, fallocate };
@@ -67,6 +68,8 @@ class ForgetfulDisk : public FileCalls {
   bool refuses(Call call);
   NodePointer scan(const std::filesystem::path& path) const;
   void rebuild(const std::filesystem::path& path, const NodePointer& node, Unsynced unsynced) const;
+  /// What came into a folder, and went out of it, by other ways than through this disk.
+  void notice_others(Node& node, const std::filesystem::path& folder) const;
   NodePointer folder_of(const std::filesystem::path& path) const;
   NodePointer find(const std::filesystem::path& path) const;
 

@@ -224,6 +224,21 @@ TEST(Files, APublicationThatIsNotCommittedLeavesNothing) {
   EXPECT_THAT(names_in(folder.path()), ElementsAre());
 }
 
+TEST(Files, ANewNameIsGivenToOneOfTwo) {
+  const Folder folder;
+  Files files;
+  {
+    std::optional<Files::Publication> first = files.begin_new(folder / "a");
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(files.begin_new(folder / "a"));
+    first->write("first");
+    first->commit();
+  }
+  EXPECT_FALSE(files.begin_new(folder / "a"));
+  EXPECT_EQ(read_file(folder / "a"), "first");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("a"));
+}
+
 TEST(Files, WhatFailedNamesTheFileAndTheReason) {
   const Folder folder;
   ForgetfulDisk disk(folder.path());
