@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
+#include <tuple>
 
 #include "base/source_lines.h"
 #include "base/text.h"
@@ -141,7 +142,9 @@ YamlDocument load_yaml(std::string_view text, const std::string& file, const Yam
     std::istringstream in{std::string(text)};
     try {
       YAML::Parser parser(in);
-      if (parser.HandleNextDocument(builder)) {
+      const bool has_document = parser.HandleNextDocument(builder);
+      document.complete = true;
+      if (has_document) {
         FurtherDocument further(file);
         parser.HandleNextDocument(further);
       }
@@ -167,7 +170,8 @@ void add_excerpts(Diagnostics& diagnostics, std::string_view text, const std::st
 
 void sort_by_place(Diagnostics& diagnostics) {
   std::stable_sort(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
+    return std::tuple(a.at.line > 0, a.at.file, a.at.line, a.at.column) <
+           std::tuple(b.at.line > 0, b.at.file, b.at.line, b.at.column);
   });
 }
 

@@ -34,6 +34,8 @@ struct YamlNode::Entry {
 /// What `load_yaml` found: the tree as far as it could be read, and everything that is wrong with it.
 struct YamlDocument {
   YamlNode root;
+  /// False where reading ended before the end (a syntax error, a limit): what was behind is not in the tree.
+  bool complete = false;
   Diagnostics diagnostics;
 };
 
@@ -55,7 +57,7 @@ YamlDocument load_yaml(std::string_view text, const std::string& file, const Yam
 /// very long.
 void add_excerpts(Diagnostics& diagnostics, std::string_view text, const std::string& file);
 
-/// Puts diagnostics in the order of the text, those without a place first.
+/// Puts diagnostics in the order of the text, those without a place first, file by file.
 void sort_by_place(Diagnostics& diagnostics);
 
 }  // namespace deployer

@@ -144,6 +144,10 @@ void YamlBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
   weigh(node.at, 1, 0);
   refuse_tag(node.at, tag);
   if (!node.plain) check_quote_ends(node.at);
+  if (value.find('\0') != std::string::npos) {
+    complain(node.at, "yaml-encoding", "a text cannot hold a NUL: programs and files would see it cut off there");
+    node.text = value.substr(0, value.find('\0'));
+  }
   remember(anchor, node);
   if (expects_key()) {
     put_key(node);

@@ -4,10 +4,13 @@
 #include <vector>
 
 #include "base/text.h"
+#include "pipeline/document_keys.h"
 
 namespace deployer {
 
 namespace {
+
+constexpr std::string_view one_name_hint = "an expression reads one name, as in ${{ vars.app }}";
 
 void complain_of_expression(Diagnostics& diagnostics, const Location& at, const std::string& message,
                             const std::string& hint) {
@@ -29,29 +32,43 @@ Location place_in(const YamlNode& node, std::size_t offset) {
 
 bool has_expression_in(std::string_view text) { return text.find("${{") != std::string_view::npos; }
 
-std::optional<std::string> ExpressionNames::value_of(std::string_view name, const Location& at,
-                                                     Diagnostics& diagnostics, bool& complained) const {
-  const auto found = names_.find(std::string(name));
-  if (found != names_.end()) return found->second;
-  complained = true;
+void ExpressionNames::set(const std::string& name, std::optional<std::string> value) {
+  names_[with_underscores(name)] = {name, std::move(value)};
+}
+
+std::optional<std::string> ExpressionNames::value_of(const std::string& name, const Location& at,
+                                                     Diagnostics& diagnostics) const {
+  if (const auto found = names_.find(with_underscores(name)); found != names_.end()) return found->second.value;
+  if (name.empty()) {
+    complain_of_expression(diagnostics, at, "an expression is empty", std::string(one_name_hint));
+    return std::nullopt;
+  }
   if (name.starts_with("steps.")) {
-    complain_of_expression(diagnostics, at, "'" + std::string(name) + "': outputs of steps are not in this version",
-                           "");
+    complain_of_expression(diagnostics, at, "'" + name + "': outputs of steps are not in this version", "");
     return std::nullopt;
   }
   if (!std::all_of(name.begin(), name.end(), is_name_letter)) {
-    complain_of_expression(diagnostics, at,
-                           "'" + std::string(name) + "' is not a name: operators are not in this version",
-                           "an expression reads one name, as in ${{ vars.app }}");
+    complain_of_expression(diagnostics, at, "'" + name + "' is not a name: operators are not in this version",
+                           std::string(one_name_hint));
     return std::nullopt;
   }
-  std::vector<std::string> known;
-  for (const auto& entry : names_) known.push_back(entry.first);
-  const std::optional<std::string> meant = did_you_mean(name, known);
-  std::string hint = "names are vars.X, env.X, secrets.X, run.id, run.started_at, pipeline.name and host.name";
-  if (meant) hint = "did you mean '" + *meant + "'?";
-  complain_of_expression(diagnostics, at, "there is no '" + std::string(name) + "'", hint);
+  const bool is_open =
+      std::any_of(open_.begin(), open_.end(), [&](const std::string& prefix) { return name.starts_with(prefix); });
+  if (!is_open) complain_of_expression(diagnostics, at, "there is no '" + name + "'", hint_for(name));
   return std::nullopt;
+}
+
+std::string ExpressionNames::hint_for(const std::string& name) const {
+  std::vector<std::string> known;
+  for (const auto& entry : names_) known.push_back(entry.second.name);
+  if (const std::optional<std::string> meant = did_you_mean(name, known)) return "did you mean '" + *meant + "'?";
+  for (const std::string section : {"vars", "env", "secrets"}) {
+    if (name.starts_with(section + ".")) return "declare it under " + section + ":";
+  }
+  if (name.starts_with("github.") || name.starts_with("inputs.") || name.starts_with("matrix.")) {
+    return "what GitHub Actions knows comes by --var and is declared under vars:";
+  }
+  return "names are vars.X, env.X, secrets.X, run.id, run.started_at, pipeline.name and host.name";
 }
 
 std::optional<std::string> ExpressionNames::evaluate(const YamlNode& node, Diagnostics& diagnostics) const {
@@ -67,9 +84,8 @@ std::optional<std::string> ExpressionNames::evaluate(const YamlNode& node, Diagn
       return std::nullopt;
     }
     out += node.text.substr(begin, open - begin);
-    const std::string_view name = trim(std::string_view(node.text).substr(open + 3, close - open - 3));
-    bool complained = false;
-    const std::optional<std::string> value = value_of(name, place_in(node, open), diagnostics, complained);
+    const std::string name(trim(std::string_view(node.text).substr(open + 3, close - open - 3)));
+    const std::optional<std::string> value = value_of(name, place_in(node, open), diagnostics);
     known = known && value.has_value();
     out += value.value_or("");
     begin = close + 2;

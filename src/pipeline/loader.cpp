@@ -1,14 +1,12 @@
 #include "pipeline/loader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <set>
 
 #include "base/error.h"
 #include "base/redactor.h"
 #include "base/text.h"
 #include "pipeline/document.h"
+#include "pipeline/url_password.h"
 #include "system/files.h"
 #include "system/stream/stream.h"
 
@@ -18,13 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t largest_document = 1024 * 1024;
+// What is over the limit of a document is refused by the YAML reader, with its words; this only bounds the memory.
+constexpr std::uint64_t largest_file = 64 * 1024 * 1024;
 
 SourceFile read_source(const LoadRequest& request, const fs::path& file, const Files& files) {
   for (const SourceFile& source : request.sources) {
     if (source.file == file.string()) return source;
   }
-  std::string text = files.read(file, largest_document + 1);
+  std::string text = files.read(file, largest_file);
   std::string digest = sha256_hex(text);
   return {file.string(), std::move(text), std::move(digest)};
 }
@@ -32,6 +31,14 @@ SourceFile read_source(const LoadRequest& request, const fs::path& file, const F
 bool only_secrets_are_missing(const Diagnostics& wrong) {
   return std::all_of(wrong.begin(), wrong.end(), [](const Diagnostic& diagnostic) {
     return diagnostic.level == Level::warning || diagnostic.rule == "secret";
+  });
+}
+
+/// Where a document broke off, what is missing may stand behind the break; what is there is wrong all the same.
+void keep_what_is_certain(Diagnostics& found) {
+  std::erase_if(found, [](const Diagnostic& diagnostic) {
+    return diagnostic.rule != "unknown-key" && diagnostic.rule != "wrong-type" && diagnostic.rule != "expression" &&
+           diagnostic.rule != "later";
   });
 }
 
@@ -59,14 +66,21 @@ PipelineLoader::PipelineLoader(const Vocabulary& vocabulary, const Settings& set
     : vocabulary_(&vocabulary), settings_(&settings), files_(&files), processes_(&processes), redactor_(&redactor) {}
 
 Pipeline PipelineLoader::load(const LoadRequest& request, const Deadline& deadline) const {
-  const SourceFile source = read_source(request, request.file, *files_);
-  YamlDocument document = load_yaml(source.text, source.file);
-  Diagnostics wrong = std::move(document.diagnostics);
-  DocumentReader reader({*vocabulary_, *settings_, *files_, *processes_, *redactor_, request, deadline}, wrong);
-  Pipeline pipeline;
-  if (!has_errors(wrong)) pipeline = reader.read(merged(document.root, settings_->head()));
-  pipeline.sources.push_back(source);
-  if (settings_->source()) pipeline.sources.push_back(*settings_->source());
+  std::vector<SourceFile> sources = {read_source(request, request.file, *files_)};
+  if (settings_->source()) sources.push_back(*settings_->source());
+  for (const SourceFile& source : sources) make_url_passwords_known(*redactor_, source.text);
+  const SourceFile& source = sources.front();
+  const YamlDocument document = load_yaml(source.text, source.file);
+  Diagnostics found;
+  // A document that is broken already does not make a secret's command run.
+  const bool read_secrets = request.read_secrets && !has_errors(document.diagnostics);
+  DocumentReader reader({*vocabulary_, *settings_, *files_, *processes_, *redactor_, request, read_secrets, deadline},
+                        found);
+  Pipeline pipeline = reader.read(merged(document.root, settings_->head()));
+  if (!document.complete) keep_what_is_certain(found);
+  Diagnostics wrong = document.diagnostics;
+  wrong.insert(wrong.end(), found.begin(), found.end());
+  pipeline.sources = sources;
   for (const SourceFile& text : pipeline.sources) add_excerpts(wrong, text.text, text.file);
   sort_by_place(wrong);
   if (has_errors(wrong)) {

@@ -1,9 +1,13 @@
 #include "pipeline/secrets.h"
 
+#include <set>
+
 #include "base/error.h"
 #include "base/parameter.h"
 #include "base/redactor.h"
 #include "base/text.h"
+#include "pipeline/document_keys.h"
+#include "pipeline/url_password.h"
 #include "system/files.h"
 #include "system/process.h"
 
@@ -11,15 +15,7 @@ namespace deployer {
 
 namespace {
 
-constexpr std::uint64_t largest_secret = 1024 * 1024;
-
-bool is_variable_name(std::string_view name) {
-  if (name.empty() || (std::isdigit(static_cast<unsigned char>(name.front())) != 0)) return false;
-  for (const char letter : name) {
-    if (letter != '_' && std::isalnum(static_cast<unsigned char>(letter)) == 0) return false;
-  }
-  return true;
-}
+constexpr std::uint64_t largest_secret = 64 * 1024;
 
 std::string without_line_end(std::string text) {
   if (text.ends_with('\n')) text.pop_back();
@@ -69,6 +65,22 @@ class SecretReader {
     diagnostics_.push_back({at, Level::error, "secret", message, hint, ""});
   }
 
+  // A mistake of the document, not a secret that is missing.
+  void refuse(const Location& at, const std::string& message, const std::string& hint) {
+    diagnostics_.push_back({at, Level::error, "document", message, hint, ""});
+  }
+
+  // A name that can be one, once.
+  bool accepts(const std::string& name, const Location& at) {
+    if (!is_variable_name(name)) {
+      refuse(at, "'" + name + "' is no name of a secret", "letters, digits and _, as in DATABASE_URL");
+      return false;
+    }
+    if (names_.insert(name).second) return true;
+    refuse(at, "the secret '" + name + "' stands in the list twice", "");
+    return false;
+  }
+
  private:
   static std::string complaint_of(const std::string& err) {
     const std::string_view text = trim(err);
@@ -80,10 +92,12 @@ class SecretReader {
   const SecretSources& sources_;
   Deadline deadline_;
   Diagnostics& diagnostics_;
+  std::set<std::string> names_;
 };
 
 void make_known(const SecretSources& sources, const std::string& name, const std::string& value, const Location& at,
                 Diagnostics& diagnostics) {
+  make_url_passwords_known(sources.redactor, value);
   if (value.empty() || sources.redactor.add(name, value)) return;
   diagnostics.push_back({at, Level::warning, "secret", "the secret '" + name + "' is too short to be masked",
                          "a secret has at least 4 bytes", ""});
@@ -97,15 +111,17 @@ std::optional<std::string> read_one(const YamlNode& item, std::string& name, Sec
       {.name = "command", .type = ParameterType::command},
   };
   if (item.kind == YamlNode::Kind::scalar) {
+    if (!reader.accepts(item.text, item.at)) return std::nullopt;
     name = item.text;
     return sources.read ? reader.from_environment(name, item.at) : std::nullopt;
   }
   const std::size_t before = diagnostics.size();
   const Json source = read_parameters(item, parameters, "a secret", diagnostics);
   if (diagnostics.size() > before) return std::nullopt;
+  if (!reader.accepts(source.at("name"), item.find("name")->at)) return std::nullopt;
   name = source.at("name");
   if (source.contains("file") && source.contains("command")) {
-    reader.complain(item.at, "the secret '" + name + "' has both a file and a command", "give one of the two");
+    reader.refuse(item.at, "the secret '" + name + "' has both a file and a command", "give one of the two");
     return std::nullopt;
   }
   if (!sources.read) return std::nullopt;
@@ -122,7 +138,7 @@ std::string unquoted(std::string_view text) {
       continue;
     }
     const char next = text[++i];
-    out += next == 'n' ? '\n' : next == 't' ? '\t' : next;
+    out += next == 'n' ? '\n' : next == 't' ? '\t' : next == 'r' ? '\r' : next;
   }
   return out;
 }
@@ -158,15 +174,16 @@ Secrets read_secrets(const YamlNode* node, const SecretSources& sources, const D
   if (node == nullptr || node->kind == YamlNode::Kind::null) return secrets;
   SecretReader reader(sources, deadline, diagnostics);
   if (node->kind != YamlNode::Kind::sequence) {
-    reader.complain(node->at, "secrets must be a list", "as in secrets: [DATABASE_URL]");
+    reader.refuse(node->at, "secrets must be a list", "as in secrets: [DATABASE_URL]");
     return secrets;
   }
   for (const YamlNode& item : node->items) {
     std::string name;
     std::optional<std::string> value = read_one(item, name, reader, sources, diagnostics);
     if (value) make_known(sources, name, *value, item.at, diagnostics);
-    if (!name.empty() && !is_variable_name(name)) {
-      reader.complain(item.at, "'" + name + "' is no name of a secret", "letters, digits and _, as in DATABASE_URL");
+    if (value && value->find('\0') != std::string::npos) {
+      reader.complain(item.at, "the secret '" + name + "' holds a NUL byte: no program can be given it", "");
+      value = std::nullopt;
     }
     if (!name.empty()) secrets[name] = std::move(value);
   }
@@ -176,8 +193,10 @@ Secrets read_secrets(const YamlNode* node, const SecretSources& sources, const D
 std::map<std::string, std::string> read_env_file(const std::filesystem::path& file, const Location& at,
                                                  const SecretSources& sources, Diagnostics& diagnostics) {
   std::map<std::string, std::string> values;
-  const std::optional<FileInfo> info = sources.files.info(file);
-  if (!info) {
+  std::error_code unresolved;
+  const std::filesystem::path real = std::filesystem::canonical(file, unresolved);  // a link's own mode says nothing
+  const std::optional<FileInfo> info = sources.files.info(unresolved ? file : real);
+  if (!info || info->is_link) {
     diagnostics.push_back({at, Level::error, "secret", "the env_file " + file.string() + " does not exist", "", ""});
     return values;
   }
@@ -194,6 +213,12 @@ std::map<std::string, std::string> read_env_file(const std::filesystem::path& fi
     diagnostics.push_back({at, Level::error, "secret", "the env_file cannot be read: " + error.summary(), "", ""});
     return values;
   }
+  if (text.find('\0') != std::string::npos) {
+    diagnostics.push_back(
+        {at, Level::error, "secret", "the env_file " + file.string() + " holds a NUL byte: it is no text", "", ""});
+    return values;
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   int number = 0;
   for (const std::string& raw : split(text, '\n')) {
     const Location place{file.string(), ++number, 1};

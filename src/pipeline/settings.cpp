@@ -4,7 +4,9 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "base/redactor.h"
 #include "base/text.h"
+#include "pipeline/url_password.h"
 #include "system/files.h"
 #include "system/stream/stream.h"
 
@@ -80,6 +82,26 @@ void sort_keys(const YamlNode& root, YamlNode& own, YamlNode& head, Diagnostics&
   }
 }
 
+// A variable of a setting of a later version is not ignored either.
+void refuse_later_variables(const std::map<std::string, std::string>& environment, Diagnostics& wrong) {
+  for (const std::string& key : later_settings()) {
+    const std::string name = variable_of(key);
+    for (const auto& [variable, value] : environment) {
+      // `checks` and `server` are sections: DEPLOYER_CHECKS_DISK_FREE.
+      const bool is_member = key.find('.') == std::string::npos && variable.starts_with(name + "_");
+      if (variable != name && !is_member) continue;
+      wrong.push_back({{}, Level::error, "later", variable + ": '" + key + "' is not in this version", "", ""});
+    }
+  }
+}
+
+// Those of the settings, and the head keys of documents, so that a misspelt one of these is recognized too.
+std::vector<Parameter> known_keys() {
+  std::vector<Parameter> keys = settings_parameters();
+  for (const std::string& name : shared_head_keys()) keys.push_back({.name = name, .type = Type::any});
+  return keys;
+}
+
 const YamlNode* find_dotted(const YamlNode& root, const std::string& section, const std::string& name) {
   if (section.empty()) return root.find(name);
   const YamlNode* mapping = root.find(section);
@@ -102,7 +124,8 @@ Settings Settings::load(const SettingsRequest& request, const Files& files) {
     }
     sort_keys(document.root, own, settings.head_, wrong);
   }
-  const Json values = read_parameters(own, settings_parameters(), "the settings", wrong);
+  refuse_later_variables(request.environment, wrong);
+  const Json values = read_parameters(own, known_keys(), "the settings", wrong);
   const auto take = [&](const std::string& section, const Parameter& parameter, const Json& object) {
     const std::string key = section.empty() ? parameter.name : section + "." + parameter.name;
     Entry entry{object.value(parameter.name, parameter.fallback), "default"};
@@ -132,7 +155,10 @@ Settings Settings::load(const SettingsRequest& request, const Files& files) {
   if (has_errors(wrong)) {
     if (settings.source_) add_excerpts(wrong, settings.source_->text, settings.source_->file);
     sort_by_place(wrong);
-    throw Error(ErrorKind::invalid, "the settings are wrong", wrong);
+    // The excerpts must not show a password that nobody has made known yet.
+    Redactor redactor;
+    if (settings.source_) make_url_passwords_known(redactor, settings.source_->text);
+    throw redactor.clean(Error(ErrorKind::invalid, "the settings are wrong", wrong));
   }
   return settings;
 }

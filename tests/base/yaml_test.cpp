@@ -154,6 +154,21 @@ TEST(Yaml, RefusesWhatIsNotUtf8AndControlCharacters) {
   EXPECT_EQ(complaints("a: \xC2\x9B\n").substr(0, 42), "p.yml:1:4: error: control character U+009B");
 }
 
+TEST(Yaml, RefusesANulThatIsWrittenAsAnEscape) {
+  EXPECT_EQ(complaints("a: \"b\\0c\"\n"),
+            "p.yml:1:4: error: a text cannot hold a NUL: programs and files would see it cut off there\n"
+            "    a: \"b\\0c\"\n       ^\n");
+}
+
+TEST(Yaml, SaysWhetherItReadToTheEnd) {
+  EXPECT_TRUE(load_yaml("a: 1\na: 2\n", "p.yml").complete);
+  EXPECT_TRUE(load_yaml("a: 1\n---\nb: 2\n", "p.yml").complete);
+  EXPECT_FALSE(load_yaml("a: 1\nb: c: d\n", "p.yml").complete);
+  EXPECT_FALSE(load_yaml("a: \xFF\n", "p.yml").complete);
+  EXPECT_EQ(tree("a: 1\nb: [2, {c: 3, d: }, e]\nf: g: h\n").substr(0, 54),
+            "{a:1@1:4 b:[2@2:5 {c:3@2:12 d:null@2:15}@2:8 e@2:21]@2");
+}
+
 TEST(Yaml, RefusesWhatIsOverItsLimits) {
   EXPECT_EQ(complaints(std::string(1024 * 1024 + 1, '#')),
             "p.yml: error: the file has 1048577 bytes; at most 1 MiB are read\n");
