@@ -45,7 +45,7 @@ class Listeners {
  public:
   Listeners(const App& app, const Target& target, const std::string& run, bool report)
       : log_(target.folder, run, app.redactor) {
-    if (report && !app.json) reporter_ = make_reporter(app.output, app.quiet, app.redactor);
+    if (report && !app.json) reporter_ = make_reporter(app.output, {app.quiet}, output_to(STDOUT_FILENO), app.redactor);
   }
   ~Listeners() {
     if (reporter_) reporter_->close();

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "engine/engine.h"
 #include "operations/execute.h"
 #include "operations/verbs.h"
 #include "operations/workspace.h"
@@ -71,7 +72,7 @@ Reply validate_pipelines(App& app, const Json& request) {
     const std::filesystem::path file = find_pipeline(word, workspace.project(), app.files);
     Diagnostics found;
     try {
-      found = workspace.check(file).warnings;
+      found = workspace.check(file);
       if (found.empty()) reply.text += file.lexically_relative(app.cwd).string() + ": good\n";
     } catch (const Error& error) {
       if (error.diagnostics.empty()) throw;

@@ -14,11 +14,11 @@ namespace deployer {
 struct Operation {
   /// As typed, blank-separated: "migrate status". The first is its name; the others are other ways to say it.
   std::vector<std::string> words;
-  std::string doc;
+  std::string doc = {};
   bool changes = false;  ///< it is a run, and takes the lock
-  std::vector<Parameter> parameters;
+  std::vector<Parameter> parameters = {};
   /// Names of the parameters that are given by place, in order; a list takes all that is left.
-  std::vector<std::string> positionals;
+  std::vector<std::string> positionals = {};
   std::function<Reply(App&, const Json& request)> run;
 };
 

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "reporters/table.h"
+
+namespace deployer {
+
+/// `--output json`: one event a line, as it happens, and nothing else.
+std::unique_ptr<EventListener> make_json_reporter(const ReporterOptions& options, ReportOutput output,
+                                                  const Redactor& redactor);
+
+}  // namespace deployer
