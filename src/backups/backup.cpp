@@ -44,12 +44,6 @@ struct Place {
   NewFile out;
 };
 
-/// True if a backup or a file of this name is there, in whatever format.
-bool name_is_taken(const fs::path& folder, const std::string& name, std::string_view engine, const Files& files) {
-  return files.exists(folder / (name + ".json")) || files.exists(folder / (name + suffix_of(Format::plain, engine))) ||
-         files.exists(folder / (name + suffix_of(Format::zstd, engine)));
-}
-
 Place chosen_place(const BackupRequest& request, std::string_view engine, Files& files) {
   const fs::path file = fs::absolute(request.path).lexically_normal();
   const std::optional<Format> format = format_of(file, engine);
@@ -59,11 +53,11 @@ Place chosen_place(const BackupRequest& request, std::string_view engine, Files&
                             suffix_of(Format::plain, engine)));
   }
   std::string name = name_of(file, engine);
-  const Error taken(ErrorKind::usage, fmt::format("{} is there already", request.path.string()),
-                    "a backup never replaces another file; take another name");
-  if (files.exists(file) || files.exists(file.parent_path() / (name + ".json"))) throw taken;
-  std::optional<NewFile> out = NewFile::claim(file, files);
-  if (!out) throw taken;
+  std::optional<NewFile> out = NewFile::claim(file, file.parent_path() / (name + ".json"), files);
+  if (!out) {
+    throw Error(ErrorKind::usage, fmt::format("{} or its manifest is there already", request.path.string()),
+                "a backup never replaces another file; take another name");
+  }
   return {file, std::move(name), *format, std::move(*out)};
 }
 
@@ -73,9 +67,9 @@ Place timed_place(const BackupRequest& request, std::string_view engine, Files& 
   const std::string base = timed_name(request.now);
   for (int number = 1;; ++number) {
     std::string name = number == 1 ? base : fmt::format("{}-{}", base, number);
-    if (name_is_taken(folder, name, engine, files)) continue;
+    if (files.exists(folder / (name + suffix_of(Format::plain, engine)))) continue;
     const fs::path file = folder / (name + suffix_of(Format::zstd, engine));
-    if (std::optional<NewFile> out = NewFile::claim(file, files)) {
+    if (std::optional<NewFile> out = NewFile::claim(file, folder / (name + ".json"), files)) {
       return {file, std::move(name), Format::zstd, std::move(*out)};
     }
   }

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 
 struct NewFile::State {
   fs::path file;
+  fs::path manifest;
   Files& files;
   FileLock lock;
   std::optional<Files::Publication> out;
@@ -21,9 +22,9 @@ struct NewFile::State {
   fs::path mark() const { return with_suffix(file, writing_suffix); }
 };
 
-std::optional<NewFile> NewFile::claim(const fs::path& file, Files& files) {
+std::optional<NewFile> NewFile::claim(const fs::path& file, const fs::path& manifest, Files& files) {
   // Looked at before the mark is set: a mark beside somebody else's file would give it away to `remove_leftovers`.
-  if (files.exists(file)) return std::nullopt;
+  if (files.exists(file) || files.exists(manifest)) return std::nullopt;
   const fs::path mark = with_suffix(file, writing_suffix);
   if (!files.exists(file.parent_path())) {
     throw Error(ErrorKind::not_found, "there is no folder " + file.parent_path().string());
@@ -31,7 +32,7 @@ std::optional<NewFile> NewFile::claim(const fs::path& file, Files& files) {
   std::optional<FileLock> lock = FileLock::try_take(mark);
   // It is gone where somebody took it for a leftover between its making and its locking.
   if (!lock || !files.exists(mark)) return std::nullopt;
-  std::unique_ptr<State> state(new State{file, files, std::move(*lock), std::nullopt});
+  std::unique_ptr<State> state(new State{file, manifest, files, std::move(*lock), std::nullopt});
   try {
     files.sync_folder(file.parent_path());
     if (std::optional<Files::Publication> out = files.begin_new(file, 0600)) state->out.emplace(std::move(*out));
@@ -51,7 +52,10 @@ NewFile::~NewFile() {
   if (!state_) return;
   try {
     state_->out.reset();
-    if (!state_->kept) state_->files.remove(state_->file);
+    if (!state_->kept) {
+      state_->files.remove(state_->manifest);
+      state_->files.remove(state_->file);
+    }
     remove_copy();
     state_->files.remove(state_->mark());
   } catch (const Error&) {

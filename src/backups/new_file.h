@@ -12,11 +12,13 @@ class Files;
 namespace deployer::backups {
 
 /// A backup's file while it is written: its name is claimed and marked, its bytes are in a `.part`. Without `keep`, the
-/// end takes away all of it, the mark last; what that cannot, `remove_leftovers` does.
+/// end takes away all of it, a manifest first, the mark last; what that cannot, `remove_leftovers` does.
 class NewFile {
  public:
-  /// Nothing if there is such a file, or somebody writes it. Errors `io`, `no_space`, `not_found` (no folder).
-  static std::optional<NewFile> claim(const std::filesystem::path& file, Files& files);
+  /// Nothing if there is such a file or manifest, or somebody writes it. Errors `io`, `no_space`, `not_found` (no
+  /// folder).
+  static std::optional<NewFile> claim(const std::filesystem::path& file, const std::filesystem::path& manifest,
+                                      Files& files);
   NewFile(NewFile&&) noexcept;
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile();
