@@ -153,7 +153,7 @@ std::vector<Parameter> dependencies_inputs() {
   inputs[0].check = [](const Json& value) -> std::optional<std::string> {
     const std::string word = value.get<std::string>();
     if (word == "auto" || word == "pip") return std::nullopt;
-    return not_in_this_version("manager " + word);
+    return word + " is not in this version";
   };
   return inputs;
 }

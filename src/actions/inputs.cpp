@@ -44,8 +44,6 @@ Parameter declare_input(const char* name, ParameterType type, const char* doc, J
   return parameter;
 }
 
-std::optional<std::string> not_in_this_version(const std::string& what) { return what + " is not in this version"; }
-
 std::filesystem::path need_program(const ActionContext& context, const std::string& word, const std::string& package) {
   const auto environment = context.environment();
   const auto path = environment.find("PATH");

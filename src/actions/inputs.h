@@ -26,9 +26,6 @@ bool has_input(const Json& inputs, const std::string& name);
 /// A declaration, as actions write them.
 Parameter declare_input(const char* name, ParameterType type, const char* doc, Json fallback = nullptr);
 
-/// A check that refuses a declared word by name: `WHAT is not in this version`.
-std::optional<std::string> not_in_this_version(const std::string& what);
-
 /// The program behind `word` in the PATH of the step's children. Error `missing_tool`, with `apt-get install PACKAGE`
 /// as the hint, where there is none.
 std::filesystem::path need_program(const ActionContext& context, const std::string& word, const std::string& package);

@@ -8,7 +8,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "database/dialect.h"
 #include "database/session.h"
+#include "migrations/graph.h"
+#include "migrations/history.h"
 #include "system/files.h"
 #include "system/process.h"
 
@@ -125,11 +128,41 @@ void validate_database(ActionContext& context, ValidateProblems& problems) {
   context.output("database: " + session.server().product + " " + session.server().version);
 }
 
+std::filesystem::path migrations_folder(const ActionContext& context) {
+  return context.path(context.pipeline().database.value("migrations", "migrations"));
+}
+
+bool wants_migrations(ActionContext& context) {
+  if (has_input(context.inputs(), "migrations")) return context.inputs()["migrations"].get<bool>();
+  return context.has_database() && context.files().exists(migrations_folder(context));
+}
+
+void validate_migrations(ActionContext& context, ValidateProblems& problems) {
+  if (!wants_migrations(context)) return;
+  database::Session& session = context.database();
+  const auto folder = migrations_folder(context);
+  if (!context.files().exists(folder)) {
+    problems.push_back(folder.string() + " does not exist");
+    return;
+  }
+  const auto graph = migrations::Graph::load(folder, session.dialect().lexer(), context.files());
+  const migrations::Ids heads = graph.heads();
+  if (heads.size() > 1) problems.push_back("the migrations have several heads: " + listing(heads));
+  const migrations::History history(context.pipeline().database.value("history_table", "deployer_migrations"));
+  for (const Diagnostic& found : migrations::compare(graph, history.read(session, context.deadline()))) {
+    if (found.level == Level::error)
+      problems.push_back(found.message);
+    else
+      context.warn(found.message);
+  }
+}
+
 using ValidateCheck = void (*)(ActionContext&, ValidateProblems&);
 
 /// What is looked at, a line each, in this order.
-constexpr std::array<ValidateCheck, 6> validate_checks = {validate_tools,    validate_env,  validate_files,
-                                                          validate_services, validate_disk, validate_database};
+constexpr std::array<ValidateCheck, 7> validate_checks = {validate_tools,     validate_env,  validate_files,
+                                                          validate_services,  validate_disk, validate_database,
+                                                          validate_migrations};
 
 std::optional<std::string> at_least_complaint(const Json& value) {
   const std::string text = value.get<std::string>();
@@ -167,10 +200,12 @@ class ValidateAction : public Action {
     const std::string step = "step '" + context.step().id + "': ";
     const bool by_size =
         has_input(inputs, "disk_free") && database_multiple(text_input(inputs["disk_free"], "at_least")).has_value();
-    const bool wanted = has_input(inputs, "database") && inputs["database"].get<bool>();
-    if ((by_size || wanted) && !context.has_database()) {
-      throw Error(ErrorKind::invalid, step + (by_size ? "disk_free.at_least" : "database: true") +
-                                          " needs a database, and none is configured");
+    std::string what = by_size ? "disk_free.at_least" : "";
+    for (const char* name : {"database", "migrations"}) {
+      if (has_input(inputs, name) && inputs[name].get<bool>()) what = std::string(name) + ": true";
+    }
+    if (!what.empty() && !context.has_database()) {
+      throw Error(ErrorKind::invalid, step + what + " needs a database, and none is configured");
     }
   }
 
@@ -185,7 +220,7 @@ class ValidateAction : public Action {
         look(context, problems);
       } catch (const Error& error) {
         if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::timed_out) throw;
-        problems.push_back(error.summary());
+        note_error(error, problems);
       }
     }
     if (problems.empty()) return {"all is in order", Json::object()};
@@ -198,6 +233,13 @@ class ValidateAction : public Action {
   }
 
  private:
+  static void note_error(const Error& error, ValidateProblems& problems) {
+    if (error.diagnostics.empty()) problems.push_back(error.summary());
+    for (const Diagnostic& diagnostic : error.diagnostics) {
+      problems.push_back(diagnostic.at.text() + ": " + diagnostic.message);
+    }
+  }
+
   ActionSpec spec_{"validate",
                    "Looks whether all that the run needs is there; tells everything that is missing at once.",
                    validate_inputs()};

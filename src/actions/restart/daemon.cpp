@@ -51,7 +51,8 @@ ServiceRecord daemon_definition(const ActionContext& context) {
   std::map<std::string, std::string> variables = context.environment();
   variables.erase("DEPLOYER_RUN_ID");
   variables.erase("DEPLOYER_STEP");
-  for (const auto& [name, value] : daemon_env(context).items()) variables[name] = value.get<std::string>();
+  const Json extra = daemon_env(context);
+  for (const auto& [name, value] : extra.items()) variables[name] = value.get<std::string>();
   service.env = variables_by_name(context, variables);
   return service;
 }
