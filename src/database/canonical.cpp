@@ -27,6 +27,16 @@ std::string canonical_token(const Token& token) {
   return quoted + '"';
 }
 
+/// The lexer gives the signs of `>=` one by one.
+bool belong_together(const Token& first, const Token& second) {
+  if (first.kind != TokenKind::operator_sign || second.kind != TokenKind::operator_sign) return false;
+  if (first.text.data() + first.text.size() != second.text.data()) return false;
+  for (const std::string_view pair : {">=", "<=", "<>", "!=", "==", "||", "<<", ">>", ":=", "->", "&&"}) {
+    if (first.text.back() == pair[0] && second.text.front() == pair[1]) return true;
+  }
+  return false;
+}
+
 bool starts_with_any_case(std::string_view text, std::string_view lower_prefix) {
   return lower_case(text.substr(0, lower_prefix.size())) == lower_prefix;
 }
@@ -49,7 +59,7 @@ std::vector<Token> tokens_of(std::string_view text, SqlDialect dialect, std::str
 std::string canonical(const std::vector<Token>& tokens, std::size_t begin, std::size_t end) {
   std::string text;
   for (std::size_t i = begin; i < std::min(end, tokens.size()); ++i) {
-    if (!text.empty()) text += ' ';
+    if (!text.empty() && !belong_together(tokens[i - 1], tokens[i])) text += ' ';
     text += canonical_token(tokens[i]);
   }
   return text;

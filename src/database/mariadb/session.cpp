@@ -1,6 +1,7 @@
 #include "database/mariadb/session.h"
 
 #include <fmt/format.h>
+#include <mysqld_error.h>
 #include <sys/socket.h>
 
 #include <limits>
@@ -51,6 +52,10 @@ void read_text_rows(MYSQL* handle, MYSQL_RES* result, const Deadline& deadline, 
   if (mysql_errno(handle) != 0) fail_text(handle, deadline);
 }
 
+[[noreturn]] void refuse_parameters() {
+  throw SqlError(ErrorKind::database, "this statement cannot have parameters", ER_UNSUPPORTED_PS, "HY000");
+}
+
 /// Reads over further results, so that the connection can be used again.
 void drain_results(MYSQL* handle) {
   while (mysql_more_results(handle) && mysql_next_result(handle) == 0) {
@@ -70,14 +75,28 @@ class MariaDbSession::Call {
     }
     session_.watcher_.arm(deadline);
   }
-  ~Call() {
-    if (session_.watcher_.disarm()) session_.absorb_late_kill();
-  }
+  ~Call() { end(); }
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
+  /// The statement ended well. That it did although it was killed proves nothing: SELECT BENCHMARK(…) and others then
+  /// give what they have, without an error.
+  void succeed(const Deadline& deadline) {
+    if (end()) throw_mariadb_error(ER_QUERY_INTERRUPTED, "", "70100", deadline);
+  }
+
  private:
+  /// Whether the statement was killed.
+  bool end() {
+    if (ended_) return false;
+    ended_ = true;
+    if (!session_.watcher_.disarm()) return false;
+    session_.absorb_late_kill();
+    return true;
+  }
+
   MariaDbSession& session_;
+  bool ended_ = false;
 };
 
 MariaDbSession::MariaDbSession(Url url, Access access, const Deadline& deadline)
@@ -134,20 +153,20 @@ std::int64_t MariaDbSession::run_text(std::string_view sql, const Deadline& dead
 
 std::vector<std::string> MariaDbSession::stream(std::string_view sql, const Row& parameters, const Deadline& deadline,
                                                 const std::function<void(const Row&)>& on_row) {
-  const Call call(*this, deadline);
+  Call call(*this, deadline);
+  std::vector<std::string> names;
   MariaDbStatement statement(handle_.get());
-  if (!statement.prepare(sql, deadline)) {
-    if (!parameters.empty())
-      throw SqlError(ErrorKind::database, "this statement cannot have parameters", 1295, "HY000");
-    std::vector<std::string> columns;
-    run_text(sql, deadline, &columns, on_row);
-    return columns;
+  if (statement.prepare(sql, deadline)) {
+    statement.execute(parameters, deadline);
+    Row row;
+    while (statement.fetch(row, deadline)) on_row(row);
+    names = statement.columns();
+    statement.finish(deadline);
+  } else {
+    if (!parameters.empty()) refuse_parameters();
+    run_text(sql, deadline, &names, on_row);
   }
-  statement.execute(parameters, deadline);
-  Row row;
-  while (statement.fetch(row, deadline)) on_row(row);
-  std::vector<std::string> names = statement.columns();
-  statement.finish(deadline);
+  call.succeed(deadline);
   return names;
 }
 
@@ -158,15 +177,19 @@ Rows MariaDbSession::query(std::string_view sql, const Row& parameters, const De
 }
 
 std::int64_t MariaDbSession::execute(std::string_view sql, const Row& parameters, const Deadline& deadline) {
-  const Call call(*this, deadline);
-  if (parameters.empty()) return run_text(sql, deadline, nullptr, {});
-  MariaDbStatement statement(handle_.get());
-  if (!statement.prepare(sql, deadline)) {
-    throw SqlError(ErrorKind::database, "this statement cannot have parameters", 1295, "HY000");
+  Call call(*this, deadline);
+  std::int64_t changed = 0;
+  if (parameters.empty()) {
+    changed = run_text(sql, deadline, nullptr, {});
+  } else {
+    MariaDbStatement statement(handle_.get());
+    if (!statement.prepare(sql, deadline)) refuse_parameters();
+    statement.execute(parameters, deadline);
+    statement.finish(deadline);
+    changed = statement.affected();
   }
-  statement.execute(parameters, deadline);
-  statement.finish(deadline);
-  return statement.affected();
+  call.succeed(deadline);
+  return changed;
 }
 
 void MariaDbSession::begin(const Deadline& deadline) { execute("START TRANSACTION", {}, deadline); }
