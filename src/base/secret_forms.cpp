@@ -45,8 +45,9 @@ std::string percent_encoded(std::string_view text, std::string_view kept, bool c
 
 void add_percent_forms(Forms& forms, std::string_view text) {
   for (const std::string_view kept : percent_alphabets) {
-    for (const bool capitals : {true, false}) {
-      for (const bool plus : {true, false}) add_form(forms, percent_encoded(text, kept, capitals, plus));
+    for (const bool plus : {true, false}) {
+      add_form(forms, percent_encoded(text, kept, true, plus));
+      add_form(forms, percent_encoded(text, kept, false, plus));
     }
   }
 }
@@ -159,6 +160,10 @@ void add_strings_of_json(std::set<std::string>& pieces, const Json& json) {
   }
 }
 
+// A long value of many lines is masked line by line in every form; as a whole it is known raw and in base64 only, since
+// every further form of it would cost its length again in memory and in time at every start.
+constexpr std::size_t longest_whole = 1024;
+
 // The secret, its lines, and the strings inside it.
 std::set<std::string> pieces_of(std::string_view value) {
   std::set<std::string> pieces = {std::string(value)};
@@ -185,8 +190,9 @@ std::set<std::string> secret_forms(std::string_view value) {
   for (const std::string& piece : pieces_of(value)) {
     if (piece.size() < shortest_secret) continue;
     add_form(forms, piece);
-    add_percent_forms(forms, piece);
     add_base64_forms(forms, piece);
+    if (piece.size() > longest_whole && piece.find('\n') != std::string::npos) continue;
+    add_percent_forms(forms, piece);
     add_json_forms(forms, piece);
     add_shell_forms(forms, piece);
   }

@@ -173,6 +173,24 @@ TEST(Redactor, MasksEachLineOfASecret) {
   EXPECT_EQ(redactor.clean("-----BEGIN-----"), "***");
 }
 
+TEST(Redactor, MasksALongKeyOfManyLinesInEveryForm) {
+  Redactor redactor;
+  std::string key = "-----BEGIN PRIVATE KEY-----\n";
+  for (int i = 0; i < 40; ++i) {
+    for (int k = 0; k < 64; ++k)
+      key += "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/01"[(i * 7 + k * k * 11 + i * k) % 56];
+    key += '\n';
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  redactor.add("KEY", key);
+  EXPECT_EQ(redactor.clean(key), "***");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  EXPECT_EQ(redactor.clean(base64_of(key, false)), "***");
+  const std::string percent = redactor.clean(percent_of(key, true, false));
+  EXPECT_EQ(percent.substr(0, 15), "***%0A***%0A***") << percent;
+  EXPECT_EQ(redactor.clean(Json(key).dump()).substr(0, 14), "\"***\\n***\\n***");
+}
+
 TEST(Redactor, MasksEachStringInsideJson) {
   Redactor redactor;
   redactor.add("ACCOUNT", R"({"user": "deploy", "keys": ["first-key", {"second": "a\nbcdef"}], "port": 3306})");
