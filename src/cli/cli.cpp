@@ -84,7 +84,7 @@ class Arguments {
     const bool many = parameter.type == ParameterType::list || parameter.type == ParameterType::map;
     if (!many) value.option->expected(1);
     if (many && name.starts_with('-')) value.option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    if (!many) value.option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    if (!many && name.starts_with('-')) value.option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
 
   void take(const Value& value, Json& into) const {

@@ -30,16 +30,16 @@ struct App {
   std::filesystem::path cwd;
 
   // The flags that stand everywhere (cli.md, "Everywhere").
-  std::string project_flag;   ///< -C
-  std::string config_flag;    ///< --config
-  std::string database_flag;  ///< --database: a URL, env:NAME or file:PATH
+  std::string project_flag = {};   ///< -C
+  std::string config_flag = {};    ///< --config
+  std::string database_flag = {};  ///< --database: a URL, env:NAME or file:PATH
   bool yes = false;
   bool quiet = false;
   bool json = false;            ///< --json: one document on stdout
   std::string output = "auto";  ///< --output
 
   /// Asks a person on the terminal; null where there is none, and then a question is a refusal.
-  std::function<bool(const std::string& question)> ask;
+  std::function<bool(const std::string& question)> ask = nullptr;
 };
 
 /// What an operation answers. Exactly what is printed: `json` with --json, else `text` (on stdout, with a final line

@@ -53,7 +53,7 @@ class KillEverywhere(unittest.TestCase):
         trace = project.path(".trace")
         trace.unlink(missing_ok=True)
         project.run(*words, env={"DEPLOYER_FAULT_TRACE": str(trace)})
-        return len(trace.read_text().splitlines())
+        return len(trace.read_text().splitlines()) if trace.exists() else 0
 
     def world(self, project):
         return sorted(path.name for path in project.folder.glob("made-*"))
@@ -103,7 +103,7 @@ class KillEverywhere(unittest.TestCase):
         count = self.points(self.project(True), "run", "crash.yml")
         outcomes = {}
         tried = total = 0
-        for point in some(list(range(3, count + 1)), 3):
+        for point in some(list(range(3, count)), 3):
             with self.project(True) as project:
                 project.run("run", "crash.yml", env={"DEPLOYER_FAULT_KILL": str(point)})
                 in_recovery = self.points(project, "recover")

@@ -40,7 +40,8 @@ class Run(unittest.TestCase):
         shown = self.project.last()
         self.assertEqual(shown["status"], "rolled_back")
         self.assertEqual(shown["exit_status"], 1)
-        self.assertEqual([step["status"] for step in shown["steps"]], ["undone", "undone", "undone"])
+        self.assertEqual([step["status"] for step in shown["steps"]], ["undone", "undone", "failed"])
+        self.assertEqual([step["undo"] for step in shown["steps"]], ["its rollback command"] * 3)
         self.assertIn("exited with status 7", shown["steps"][2]["error"])
 
     def test_an_undo_that_fails_is_exit_3_with_a_runbook(self):
