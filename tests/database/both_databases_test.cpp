@@ -222,6 +222,33 @@ void keeps_server_errors(test::MariaDb& server) {
   EXPECT_EQ(missing.message.find("hunter2"), std::string::npos);
 }
 
+/// Columns of the server's own tables, crossed: rows without end.
+void ends_in_the_middle_of_a_result() {
+  const auto session = mariadb_session("server");
+  const std::string rows =
+      "SELECT a.column_name FROM information_schema.columns a, information_schema.columns b, "
+      "information_schema.columns c";
+  std::stop_source source;
+  std::uint64_t seen = 0;
+  const SqlError stopped = sql_error_of([&] {
+    session->stream(rows, {}, Deadline::never(source.get_token()), [&](const Row&) {
+      if (++seen == 1000) source.request_stop();
+    });
+  });
+  EXPECT_EQ(stopped.kind, ErrorKind::cancelled) << stopped.message;
+  EXPECT_EQ(stopped.code, ER_QUERY_INTERRUPTED);
+  EXPECT_EQ(as_integer(session->query("SELECT 7", boundless).rows.at(0).at(0)), 7);
+  seen = 0;
+  const SqlError gone = sql_error_of([&] {
+    session->stream(rows, {}, boundless, [&](const Row&) {
+      if (++seen == 1000) {
+        test::shared_mariadb().client("", "KILL " + std::to_string(session->server().connection_id));
+      }
+    });
+  });
+  EXPECT_EQ(gone.kind, ErrorKind::unavailable) << gone.message;
+}
+
 void reads_every_kind_of_object(test::MariaDb& server) {
   const auto session = mariadb_session("objects");
   server.client("objects",
@@ -268,6 +295,7 @@ void reads_every_kind_of_object(test::MariaDb& server) {
 
 TEST(MariaDbSession, KeepsTheServersErrorsAndReadsEveryKindOfObject) {
   keeps_server_errors(test::shared_mariadb());
+  ends_in_the_middle_of_a_result();
   reads_every_kind_of_object(test::shared_mariadb());
 }
 

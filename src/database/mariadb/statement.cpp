@@ -79,7 +79,7 @@ struct MariaDbStatement::Cell {
   my_bool cut = 0;
 };
 
-MariaDbStatement::MariaDbStatement(MYSQL* handle) : statement_(mysql_stmt_init(handle)) {
+MariaDbStatement::MariaDbStatement(MYSQL* handle) : handle_(handle), statement_(mysql_stmt_init(handle)) {
   if (statement_ == nullptr) throw Error(ErrorKind::internal, "the MariaDB client library has no memory");
 }
 
@@ -89,6 +89,10 @@ MariaDbStatement::~MariaDbStatement() {
 }
 
 void MariaDbStatement::fail(const Deadline& deadline) const {
+  // An error in the middle of a result is told by the connection only.
+  if (mysql_stmt_errno(statement_) == 0) {
+    throw_mariadb_error(mysql_errno(handle_), mysql_error(handle_), mysql_sqlstate(handle_), deadline);
+  }
   throw_mariadb_error(mysql_stmt_errno(statement_), mysql_stmt_error(statement_), mysql_stmt_sqlstate(statement_),
                       deadline);
 }

@@ -38,6 +38,7 @@ class MariaDbStatement {
   Value read(std::size_t index, const Deadline& deadline);
   [[noreturn]] void fail(const Deadline& deadline) const;
 
+  MYSQL* handle_;
   MYSQL_STMT* statement_;
   MYSQL_RES* metadata_ = nullptr;
   std::vector<MYSQL_BIND> binds_;
