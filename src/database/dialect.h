@@ -53,11 +53,13 @@ class Dialect {
 
   /// A consistent copy of the whole database as one file at `target` (which must not exist), while writers go on
   /// (SQLite: the online backup API, restarted when a writer comes between, paced by `progress(done, total)` in
-  /// pages). Only where `online_backup`; else Error `internal`.
+  /// pages). Synced, in rollback-journal mode whatever the live one is in, so that nothing stands beside it. On any
+  /// error nothing is left. Only where `online_backup`, outside a transaction; else Error `internal`.
   virtual void copy_to_file(Session& session, const std::filesystem::path& target, const Deadline& deadline,
                             const std::function<void(std::uint64_t, std::uint64_t)>& progress = {}) const = 0;
   /// The content of such a file into the live database, as one transaction: another process that has it open sees the
-  /// old content or the new one. Waits for writers until the deadline.
+  /// old content or the new one. Waits for writers until the deadline. A live database in WAL mode stays in it; one
+  /// that is not takes over the mode of a foreign `source` in WAL mode. Pages of another size are refused in WAL mode.
   virtual void copy_from_file(Session& session, const std::filesystem::path& source,
                               const Deadline& deadline) const = 0;
 

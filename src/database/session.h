@@ -17,8 +17,8 @@ namespace deployer::database {
 class Dialect;
 
 /// A statement that the server refused: Error `database`, or `unavailable` where the server could not be reached or
-/// went away (2002, 2003, 2005, 2006, 2013, 2026, 1927), `no_space` for a full disk, `cancelled`/`timed_out` for an
-/// interrupted statement.
+/// went away (2002, 2003, 2005, 2006, 2013, 2026, 1927, also 1040, 1053, 2055), `no_space` for a full disk, `io` where
+/// SQLite could not read, write or open a file, `cancelled`/`timed_out` for an interrupted statement.
 struct SqlError : Error {
   SqlError(ErrorKind kind, std::string message, int code, std::string state = {}, std::string hint = {});
   int code;           ///< the server's errno, or SQLite's extended result code
@@ -69,9 +69,11 @@ class Session {
 
 /// What a session may do to the database.
 enum class Access {
-  read_only,  ///< nothing is written, no file is made; a missing SQLite file is Error `not_found`
-  existing,   ///< reads and writes; a missing SQLite file is Error `not_found`
-  create,     ///< as `existing`, but a missing SQLite file (not its folder) is made
+  /// Nothing is written; a missing SQLite file is Error `not_found`. Of an idle SQLite database in WAL mode, SQLite
+  /// itself leaves an empty `-wal` and a `-shm` file beside it.
+  read_only,
+  existing,  ///< reads and writes; a missing SQLite file is Error `not_found`
+  create,    ///< as `existing`, but a missing SQLite file (not its folder) is made
 };
 
 /// Opens a session. SQLite: relative files are of `project`; `synchronous=FULL`, `foreign_keys=OFF`, busy time-out by
