@@ -9,8 +9,12 @@ namespace deployer {
 const Action& run_action();
 const Action& validate_action();
 const Action& connectivity_action();
+const Action& backup_action();
+const Action& migrate_action();
+const Action& restore_action();
 const Action& dependencies_action();
 const Action& restart_action();
 const Action& health_check_action();
+const Action& prune_action();
 
 }  // namespace deployer

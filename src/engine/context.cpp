@@ -131,6 +131,8 @@ Json ActionContext::fact(const std::string& name) const {
   return found == state().facts.end() ? Json() : found->second;
 }
 
+std::size_t ActionContext::forget_runs(Duration age) { return state_->recorder().forget_before(now() - age); }
+
 void ActionContext::output(std::string_view line) {
   state_->recorder().live("step_output", state_->step.id, state_->attempt,
                           {{"stream", "out"}, {"text", redactor().clean(line)}});

@@ -67,6 +67,10 @@ void Recorder::live(std::string_view kind, const std::string& step, int attempt,
   tell(make(kind, step, attempt, std::move(data)));
 }
 
+std::size_t Recorder::forget_before(std::chrono::system_clock::time_point time) {
+  return journal_->forget_before(time, run_);
+}
+
 void Recorder::tell(const Event& event) {
   const std::lock_guard lock(telling_);
   for (EventListener* listener : listeners_) listener->on_event(event);

@@ -33,6 +33,9 @@ class Recorder {
   /// Not journalled.
   void live(std::string_view kind, const std::string& step, int attempt, Json data);
 
+  /// See ActionContext::forget_runs.
+  std::size_t forget_before(std::chrono::system_clock::time_point time);
+
   const RunState& state() const { return state_; }
   const std::string& run() const { return run_; }
 

@@ -217,12 +217,19 @@ struct Verdict {
   std::string status;
   int exit_status = 1;
   Json verified;
+  Json lost = Json::array();
   std::vector<std::string> runbook;
 };
 
+/// What an undo said that it could not keep: `[{table, rows}]`.
+Json lost_rows(const RunScope& scope) {
+  const auto fact = scope.recorder->state().facts.find("lost");
+  return fact == scope.recorder->state().facts.end() ? Json::array() : fact->second;
+}
+
 Verdict judge(const RunScope& scope, const Rollback& walk, bool nothing_to_undo) {
-  const RunState& state = scope.recorder->state();
   Verdict verdict;
+  verdict.lost = lost_rows(scope);
   verdict.runbook = walk.problems();
   const std::string go_on = "when that is mended: deployer recover";
   if (walk.cut_short() || walk.waiting_for_server()) {
@@ -248,7 +255,13 @@ Verdict judge(const RunScope& scope, const Rollback& walk, bool nothing_to_undo)
   verdict.status = scope.stop->stop().stop_requested() ? "cancelled" : "rolled_back";
   verdict.exit_status = signal > 0 ? 128 + signal : 1;
   verdict.verified = nothing_to_undo || walk.proved();
-  for (const Json& lost : state.lost) verdict.runbook.push_back("lost: " + dump(lost));
+  if (!verdict.lost.empty()) {
+    verdict.exit_status = error_kind_info(ErrorKind::left_behind).exit_status;
+    for (const Json& table : verdict.lost) {
+      verdict.runbook.push_back("rows that others had written are lost: table " + table.value("table", "") +
+                                ", at least " + std::to_string(table.value("rows", std::uint64_t{0})));
+    }
+  }
   return verdict;
 }
 
@@ -270,7 +283,7 @@ void record_verdict(RunScope& scope, const Verdict& verdict, const std::string& 
                          {{"status", verdict.status},
                           {"exit_status", verdict.exit_status},
                           {"verified", verdict.verified},
-                          {"lost", scope.recorder->state().lost},
+                          {"lost", verdict.lost},
                           {"runbook", verdict.runbook},
                           {"error", reason}});
 }
@@ -319,7 +332,7 @@ void finish_forward(RunScope& scope, const HookSet& hooks) {
     }
   }
   run_hooks_of_end(scope, hooks, {"on-success", "after-run"}, "succeeded", "");
-  record_verdict(scope, {"succeeded", 0, nullptr, {}}, "");
+  record_verdict(scope, {"succeeded", 0, nullptr, Json::array(), {}}, "");
 }
 
 void end_leftovers(RunScope& scope, bool after_crash) {

@@ -19,6 +19,29 @@ Parameter flag(std::string name, Type type, std::string doc) {
 const Parameter lock_timeout =
     flag("lock_timeout", Type::duration, "wait so long for another run of the same target to end (0s)");
 
+Parameter required_flag(std::string name, std::string doc) {
+  return {.name = std::move(name), .type = Type::text, .doc = std::move(doc), .required = true};
+}
+
+std::vector<Parameter> create_flags(Parameter message) {
+  return {std::move(message),
+          flag("rev_id", Type::text, "its id; else twelve random hex digits"),
+          flag("head", Type::text, "what it revises; else the head"),
+          flag("splice", Type::boolean, "it may revise what is not a head"),
+          flag("branch_label", Type::text, "a label for the branch that begins with it"),
+          flag("depends_on", Type::list, "a revision that must be applied before; may be given again")};
+}
+
+std::vector<Parameter> migrate_flags(Parameter revision) {
+  return {std::move(revision),
+          flag("sql", Type::boolean, "print the script instead"),
+          flag("dry_run", Type::boolean, "say what would be done, and change nothing"),
+          flag("no_backup", Type::boolean, "without a backup before it"),
+          flag("no_rehearse", Type::boolean, "without the rehearsal on a copy"),
+          flag("no_checks", Type::boolean, "without asking the database whether it is whole"),
+          lock_timeout};
+}
+
 std::vector<Operation> make_operations() {
   return {
       {.words = {"run"},
@@ -43,6 +66,55 @@ std::vector<Operation> make_operations() {
        .changes = true,
        .parameters = {flag("all", Type::boolean, "of every target, not only of this project's")},
        .run = recover_runs},
+      {.words = {"migrate status", "status"},
+       .doc = "where the database stands against the migrations",
+       .run = show_migration_status},
+      {.words = {"migrate create", "create"},
+       .doc = "write a new migration file",
+       .parameters = create_flags(place("message", "what it does, in one line")),
+       .positionals = {"message"},
+       .run = create_migration},
+      {.words = {"migrate revision", "revision"},
+       .doc = "the same as create, as Alembic says it",
+       .parameters = create_flags(required_flag("m", "what it does, in one line")),
+       .run = create_migration},
+      {.words = {"migrate upgrade", "upgrade"},
+       .doc = "apply the pending migrations, after a backup and a rehearsal",
+       .changes = true,
+       .parameters = migrate_flags({.name = "revision",
+                                    .type = Type::text,
+                                    .doc = "how far: head, heads, an id, +1, …",
+                                    .fallback = "head"}),
+       .positionals = {"revision"},
+       .run = upgrade_database},
+      {.words = {"migrate downgrade", "downgrade"},
+       .doc = "revert migrations by their down sections, after a backup",
+       .changes = true,
+       .parameters = migrate_flags(place("revision", "how far: an id, base, -1, …")),
+       .positionals = {"revision"},
+       .run = downgrade_database},
+      {.words = {"migrate current", "current"}, .doc = "the revision of the database", .run = show_current},
+      {.words = {"migrate heads", "heads"}, .doc = "the newest revisions of the files", .run = show_heads},
+      {.words = {"migrate history", "history"},
+       .doc = "the revisions, newest first",
+       .parameters = {flag("rev_range", Type::text, "FROM:TO: only these"),
+                      flag("r", Type::text, "the same"),
+                      flag("indicate_current", Type::boolean, "mark where the database stands"),
+                      flag("verbose", Type::boolean, "with their files")},
+       .run = show_history},
+      {.words = {"backup create", "backup"},
+       .doc = "back the database up; prints the file's name",
+       .changes = true,
+       .parameters = {flag("path", Type::path, "this file instead of one in the backup folder"),
+                      flag("tag", Type::list, "a tag, which retention can keep; may be given again"), lock_timeout},
+       .run = create_backup},
+      {.words = {"backup list"}, .doc = "the backups, newest first", .run = list_backups},
+      {.words = {"restore", "backup restore"},
+       .doc = "bring a backup back, after a safety backup",
+       .changes = true,
+       .parameters = {place("name", "a path, or a name in the backup folder"), lock_timeout},
+       .positionals = {"name"},
+       .run = restore_backup},
       {.words = {"runs list", "runs"},
        .doc = "the history, newest first",
        .parameters = {flag("limit", Type::integer, "at most so many")},
@@ -120,7 +192,7 @@ const std::vector<std::string>& later_operations() {
 }
 
 const std::vector<std::string>& later_flags() {
-  static const std::vector<std::string> flags = {"--env",     "--dry-run",      "--plan",     "--detach", "--junit",
+  static const std::vector<std::string> flags = {"--env",          "--plan",     "--detach", "--junit",
                                                  "--follow",  "--autogenerate", "--tables",   "--into",   "--engine",
                                                  "--max-age", "--exit-code",    "--with-data"};
   return flags;

@@ -269,6 +269,7 @@ void DocumentReader::read_database(const YamlNode& root, Pipeline& pipeline) {
   if (!pipeline.database.contains("migrations")) {
     pipeline.database["migrations"] = world_.settings.text("migrations.directory");
   }
+  pipeline.database["history_table"] = world_.settings.text("migrations.history_table");
 }
 
 void DocumentReader::warn_of_passwords(const YamlNode& node) {

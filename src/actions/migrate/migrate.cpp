@@ -1,0 +1,240 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "actions/builtin.h"
+#include "actions/inputs.h"
+#include "actions/migrate/work.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "database/dialect.h"
+#include "migrations/rehearsal.h"
+#include "migrations/status.h"
+#include "state/run_state.h"
+
+namespace deployer {
+
+namespace {
+
+/// How one revision is taken back, once it is complete. (One that failed has left nothing: its transaction.)
+enum class Way { down, restore, none };
+constexpr std::string_view way_names[] = {"down", "restore", "none"};
+
+Way way_named(const std::string& name) {
+  if (name == way_names[0]) return Way::down;
+  return name == way_names[1] ? Way::restore : Way::none;
+}
+
+/// Whether a `backup` stands before this step in the pipeline: a restore is a way back then.
+bool backup_stands_before(const ActionContext& context) {
+  for (const Step& step : context.pipeline().steps) {
+    if (step.id == context.step().id) return false;
+    if (step.uses == "backup") return true;
+  }
+  return false;
+}
+
+bool rehearses(const ActionContext& context) { return context.inputs().value("rehearse", true); }
+
+std::string ids_words(const migrations::Ids& ids) { return ids.empty() ? "nothing" : listing(ids); }
+
+class MigrateAction : public Action {
+ public:
+  const ActionSpec& spec() const override { return spec_; }
+
+  void check(ActionContext& context) const override {
+    if (!context.has_database()) context.database();  // throws what is to be done
+    const MigrationWork work = peek_migration(context);
+    if (context.confirmed() || backup_stands_before(context)) return;
+    for (const std::string& id : work.plan) {
+      const std::string why = why_no_way(context, work, id);
+      if (why.empty()) continue;
+      throw Error(ErrorKind::confirmation, "revision '" + id + "' has no way back: " + why + ". Go on all the same?",
+                  "put a backup step before it, or give --yes");
+    }
+  }
+
+  StepPlan plan(ActionContext& context) const override {
+    const MigrationWork work = peek_migration(context);
+    StepPlan plan{(work.up ? "apply " : "revert ") + ids_words(work.plan), {}, {}, "the way back of each revision"};
+    for (const std::string& id : work.plan) {
+      const std::string why = why_no_way(context, work, id);
+      if (!why.empty() && !backup_stands_before(context)) plan.risks.push_back(id + ": " + why);
+    }
+    return plan;
+  }
+
+  Json baseline(ActionContext& context) const override { return database_baseline(context); }
+
+  Outcome run(ActionContext& context) const override {
+    database::Session& session = context.database();
+    if (context.inputs().value("checks", true)) check_integrity(context);
+    const MigrationWork work = plan_migration(context);
+    context.set_fact("revision_before", migrations::ids_json(migrations::current_of(work.rows)));
+    std::map<std::string, Way> ways = ways_back(context, work);
+    const bool needs_digests =
+        std::any_of(ways.begin(), ways.end(), [](const auto& way) { return way.second == Way::restore; });
+    const TableDigests before = needs_digests ? table_digests(context) : TableDigests{};
+    const migrations::History history = history_of(context);
+    migrations::Executor executor(session, history, executor_options(context));
+    std::set<std::string> applied = migrations::applied_ids(work.rows);
+    for (const std::string& id : work.plan) {
+      const Json undo = {{"revision", id},
+                         {"direction", work.up ? "up" : "down"},
+                         {"way", way_names[static_cast<std::size_t>(ways[id])]},
+                         {"before", json_of(before)}};
+      context.effect((work.up ? "upgrade " : "downgrade ") + id, undo, [&] {
+        if (work.up) {
+          executor.apply(*work.graph.find(id), applied, context.deadline());
+        } else {
+          executor.revert(work.rows.at(id), applied, context.deadline());
+        }
+        return Json{{"after", needs_digests ? json_of(table_digests(context)) : Json()}};
+      });
+      if (work.up) applied.insert(id);
+      if (!work.up) applied.erase(id);
+    }
+    return outcome(context, work, ways);
+  }
+
+  Probe probe(ActionContext& context, const UndoRecord& record) const override {
+    const bool is_applied = applied_now(context).count(record.data.value("revision", "")) > 0;
+    const bool up = record.data.value("direction", "up") == "up";
+    return is_applied == up ? Probe::happened : Probe::not_happened;
+  }
+
+  std::string undo(ActionContext& context, const UndoRecord& record) const override {
+    const std::string id = record.data.value("revision", "");
+    const bool up = record.data.value("direction", "up") == "up";
+    if ((applied_now(context).count(id) > 0) != up) return note_way(context, "transaction");
+    const Way way = way_named(record.data.value("way", "none"));
+    if (way == Way::down) {
+      const migrations::History history = history_of(context);
+      const auto rows = history.read(context.database(), context.deadline());
+      migrations::Executor(context.database(), history, executor_options(context))
+          .revert(rows.at(id), migrations::applied_ids(rows), context.deadline());
+      return note_way(context, "down");
+    }
+    const TableDigests before = digests_from(record.data.value("before", Json::object()));
+    restore_backup_of_run(context, text_input(context.inputs(), "restore"), before, digests_after(context));
+    return note_way(context, "restore");
+  }
+
+  Verification verify(ActionContext& context, const Json& baseline) const override {
+    const Json now = database_baseline(context);
+    if (now == baseline) return {true, true, "schema and revision are as before"};
+    if (now["revision"] != baseline["revision"]) {
+      return {true, false, "the database is at " + dump(now["revision"]) + " and was at " + dump(baseline["revision"])};
+    }
+    return {true, false, "the schema is not what it was before the run"};
+  }
+
+ private:
+  static std::set<std::string> applied_now(ActionContext& context) {
+    return migrations::applied_ids(history_of(context).read(context.database(), context.deadline()));
+  }
+
+  static std::string note_way(ActionContext& context, const std::string& way) {
+    if (context.fact("way_back") != way) context.set_fact("way_back", way);
+    return way;
+  }
+
+  static void check_integrity(ActionContext& context) {
+    database::Session& session = context.database();
+    const std::vector<std::string> problems = session.dialect().integrity(session, context.deadline());
+    if (problems.empty()) return;
+    throw Error(ErrorKind::failed, "the database is damaged: " + problems.front(), "restore a backup");
+  }
+
+  /// Why a revision cannot be taken back without a backup, as far as its text tells; empty where it can.
+  static std::string why_no_way(const ActionContext& context, const MigrationWork& work, const std::string& id) {
+    if (!work.up) return "what its down section removes comes back from a backup only";
+    if (!work.graph.find(id)->down) return "it has no down section";
+    return rehearses(context) ? "" : "its down section is not rehearsed (rehearse: false)";
+  }
+
+  std::map<std::string, Way> ways_back(ActionContext& context, const MigrationWork& work) const {
+    const Way otherwise = backup_of_run(context).is_null() ? Way::none : Way::restore;
+    std::map<std::string, Way> ways;
+    for (const std::string& id : work.plan) ways[id] = otherwise;
+    if (!work.up || !rehearses(context)) return ways;
+    for (const migrations::Rehearsed& result :
+         migrations::rehearse(context.database(), work.graph, work.plan, history_of(context),
+                              executor_options(context), context.state_folder() / "scratch" / context.run_id(),
+                              context.files(), context.deadline())) {
+      tell(context, result);
+      if (result.proved()) ways[result.revision] = Way::down;
+      if (ways[result.revision] == Way::none && !context.confirmed()) {
+        throw Error(ErrorKind::failed, "revision '" + result.revision + "' has no way back: " + why(result),
+                    "put a backup step before it, or give --yes");
+      }
+    }
+    return ways;
+  }
+
+  static std::string why(const migrations::Rehearsed& result) {
+    if (!result.down_error.empty()) return "its down section fails: " + result.down_error;
+    if (!result.lost.empty()) return "its down section does not bring back everything: " + result.lost.front();
+    return "it has no down section";
+  }
+
+  static void tell(ActionContext& context, const migrations::Rehearsed& result) {
+    const std::string took = human_duration(result.up);
+    if (result.proved()) {
+      context.output("rehearsed " + result.revision + ": up in " + took + ", down and up again bring everything back");
+    } else {
+      context.output("rehearsed " + result.revision + ": up in " + took + "; " + why(result));
+    }
+  }
+
+  /// The rows after the last effect of this step that was completed.
+  static TableDigests digests_after(const ActionContext& context) {
+    Json after = Json::object();
+    for (const EffectState& effect : context.state().effects) {
+      if (effect.step != context.step().id || effect.result.is_null()) continue;
+      if (effect.result.contains("after") && !effect.result["after"].is_null()) after = effect.result["after"];
+    }
+    return digests_from(after);
+  }
+
+  static Outcome outcome(ActionContext& context, const MigrationWork& work, const std::map<std::string, Way>& ways) {
+    const auto rows = history_of(context).read(context.database(), context.deadline());
+    const Json after = migrations::ids_json(migrations::current_of(rows));
+    context.set_fact("revision_after", after);
+    context.set_fact("applied", work.plan);
+    Json way = nullptr;
+    if (!work.plan.empty()) way = way_names[static_cast<std::size_t>(ways.at(work.plan.back()))];
+    const std::string done = work.up ? "applied " : "reverted ";
+    return {work.plan.empty() ? "nothing to do" : done + ids_words(work.plan),
+            {{"revision_before", context.fact("revision_before")}, {"revision_after", after}, {"way_back", way}}};
+  }
+
+  ActionSpec spec_{
+      "migrate",
+      "Applies the pending migrations, rehearsed on a copy first.",
+      {declare_input("target", ParameterType::text, "the revision to go to", "head"),
+       {.name = "direction",
+        .type = ParameterType::choice,
+        .doc = "up applies, down reverts",
+        .fallback = "up",
+        .choices = {"up", "down"}},
+       declare_input("rehearse", ParameterType::boolean, "run them up, down and up again on a copy first", true),
+       declare_input("checks", ParameterType::boolean, "ask the database first whether it is whole", true),
+       {.name = "restore",
+        .type = ParameterType::choice,
+        .doc = "whether a rollback may restore the run's backup: safe only where nobody else has written since",
+        .fallback = "safe",
+        .choices = {"safe", "always", "never"}}},
+      false,
+      true};
+};
+
+}  // namespace
+
+const Action& migrate_action() {
+  static const MigrateAction action;
+  return action;
+}
+
+}  // namespace deployer

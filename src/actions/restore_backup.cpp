@@ -1,0 +1,90 @@
+#include "actions/builtin.h"
+#include "actions/inputs.h"
+#include "actions/migrate/work.h"
+#include "backups/restore.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "database/dialect.h"
+#include "migrations/status.h"
+#include "state/run_state.h"
+
+namespace deployer {
+
+namespace {
+
+/// `restore`: brings a backup back; the run's own backup, taken before, is the way back.
+class RestoreAction : public Action {
+ public:
+  const ActionSpec& spec() const override { return spec_; }
+
+  void check(ActionContext& context) const override {
+    if (!context.has_database()) context.database();  // throws what is to be done
+    for (const Step& step : context.pipeline().steps) {
+      if (step.uses == "backup" || context.confirmed()) return;
+      if (step.id == context.step().id) break;
+    }
+    throw Error(ErrorKind::confirmation, "a restore without a backup before it has no way back. Go on all the same?",
+                "put a backup step before it, or give --yes");
+  }
+
+  Json baseline(ActionContext& context) const override { return database_baseline(context); }
+
+  Outcome run(ActionContext& context) const override {
+    const std::string name = text_input(context.inputs(), "name");
+    const std::filesystem::path folder = context.path(context.pipeline().backups.value("directory", "backups"));
+    database::Session& session = context.database();
+    // A bare name is one of the backup folder; anything else is a path of the project.
+    const bool bare = name.find('/') == std::string::npos;
+    const backups::Source source =
+        backups::find_source(bare ? name : context.path(name).string(), folder, session, context.files());
+    const Json before = json_of(table_digests(context));
+    context.set_fact("revision_before", database_baseline(context)["revision"]);
+    backups::Restored restored;
+    context.effect("restore", {{"before", before}}, [&] {
+      restored = backups::restore(session, source, context.state_folder() / "scratch" / context.run_id(),
+                                  context.files(), context.deadline(),
+                                  [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
+                                    context.progress(done, total, phase);
+                                  });
+      return Json{{"after", json_of(table_digests(context))}};
+    });
+    const Json revision = database_baseline(context)["revision"];
+    context.set_fact("revision_after", revision);
+    return {"restored " + source.file.filename().string() + " (" + human_size(restored.bytes) + ")" +
+                (restored.compared ? ", compared with its manifest" : ""),
+            {{"file", source.file.string()}, {"revision_after", revision}}};
+  }
+
+  std::string undo(ActionContext& context, const UndoRecord& record) const override {
+    const TableDigests before = digests_from(record.data.value("before", Json::object()));
+    const Json result = record.result.is_null() ? Json::object() : record.result;
+    const TableDigests after =
+        result.contains("after") ? digests_from(result["after"]) : table_digests(context);
+    restore_backup_of_run(context, "safe", before, after);
+    return "restore";
+  }
+
+  Verification verify(ActionContext& context, const Json& baseline) const override {
+    const bool same = database_baseline(context) == baseline;
+    return {true, same, same ? "schema and revision are as before" : "the schema is not what it was before the run"};
+  }
+
+ private:
+  ActionSpec spec_{"restore",
+                   "Brings a backup back into the database.",
+                   {{.name = "name",
+                     .type = ParameterType::text,
+                     .doc = "a name in the backup folder, or a path",
+                     .required = true}},
+                   false,
+                   true};
+};
+
+}  // namespace
+
+const Action& restore_action() {
+  static const RestoreAction action;
+  return action;
+}
+
+}  // namespace deployer

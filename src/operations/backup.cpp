@@ -1,0 +1,93 @@
+#include <fmt/core.h>
+
+#include "backups/catalogue.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "operations/execute.h"
+#include "operations/verbs.h"
+#include "operations/workspace.h"
+#include "system/files.h"
+
+namespace deployer {
+
+namespace {
+
+std::filesystem::path backups_folder(const Workspace& workspace) {
+  return (workspace.project() / workspace.database_only().backups.value("directory", "backups")).lexically_normal();
+}
+
+Execution one_step_run(const Workspace& workspace, const std::string& name, const Json& steps, const Json& request) {
+  Execution execution;
+  execution.document = {"<" + name + ">", dump({{"name", name}, {"steps", steps}})};
+  execution.lock_timeout = request.contains("lock_timeout") ? Duration(request["lock_timeout"].get<Duration::rep>())
+                                                            : workspace.settings().duration("lock_timeout");
+  return execution;
+}
+
+Json output_of(const RunState& state, const std::string& uses, const std::string& key) {
+  for (const StepState& step : state.steps) {
+    if (step.uses == uses && step.outputs.contains(key)) return step.outputs[key];
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Reply create_backup(App& app, const Json& request) {
+  Workspace workspace(app);
+  Json with = Json::object();
+  if (request.contains("path")) with["path"] = (app.cwd / request["path"].get<std::string>()).lexically_normal().string();
+  if (request.contains("tag")) with["tag"] = request["tag"];
+  Execution execution = one_step_run(workspace, "backup", Json::array({{{"uses", "backup"}, {"with", with}}}), request);
+  // Scripts read the file's name: it stands alone on standard output.
+  execution.report = app.output == "json";
+  const RunState state = execute(workspace, execution);
+  if (state.status != RunStatus::succeeded) {
+    const Error failed(state.exit_status == 3 ? ErrorKind::left_behind : ErrorKind::failed, state.error,
+                       "deployer runs show " + state.id);
+    throw failed;
+  }
+  const std::string file = output_of(state, "backup", "file");
+  const backups::Manifest manifest =
+      backups::show(std::filesystem::path(file).parent_path(), output_of(state, "backup", "name"), app.files);
+  return {0, execution.report ? "" : file + "\n", manifest.json()};
+}
+
+Reply list_backups(App& app, const Json& /*request*/) {
+  const Workspace workspace(app);
+  const backups::Catalogue catalogue = backups::list(backups_folder(workspace), app.files);
+  Reply reply;
+  reply.json = {{"items", Json::array()}};
+  for (const backups::Manifest& backup : catalogue.backups) {
+    reply.json["items"].push_back(backup.json());
+    const std::string looked_at = backup.drilled_at ? "drilled" : backup.verified_at ? "verified" : "not verified";
+    const Json& revision = backup.revision;
+    reply.text += fmt::format("{:<28} {} UTC {:>10}  {:<12} {}\n", backup.name,
+                              rfc3339(backup.created_at).substr(0, 19).replace(10, 1, " "), human_size(backup.bytes),
+                              looked_at, revision.is_string() ? revision.get<std::string>() : dump(revision));
+  }
+  for (const std::string& problem : catalogue.problems) reply.text += "warning: " + problem + "\n";
+  if (reply.text.empty()) reply.text = "no backups in " + backups_folder(workspace).string() + "\n";
+  return reply;
+}
+
+Reply restore_backup(App& app, const Json& request) {
+  Workspace workspace(app);
+  std::string name = request.at("name");
+  // A path is of the folder that one stands in; a bare name is one of the backup folder.
+  if (name.find('/') != std::string::npos) name = (app.cwd / name).lexically_normal().string();
+  const std::string question = "this replaces the content of the database by " + name + ". Go on?";
+  if (workspace.settings().flag("require_confirmation_for_destructive_ops") && !app.yes &&
+      !(app.ask && app.ask(question))) {
+    throw Error(ErrorKind::confirmation, question, "--yes answers it");
+  }
+  Json steps = Json::array();
+  if (workspace.settings().flag("backup_enabled")) steps.push_back({{"uses", "backup"}, {"with", {{"tag", "safety"}}}});
+  steps.push_back({{"uses", "restore"}, {"with", {{"name", name}}}});
+  const RunState state = execute(workspace, one_step_run(workspace, "restore", steps, request));
+  return {state.exit_status.value_or(1), "", migration_json(state, "restored")};
+}
+
+}  // namespace deployer
