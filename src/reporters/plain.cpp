@@ -2,34 +2,65 @@
 
 #include <fmt/core.h>
 
-#include <array>
-#include <deque>
+#include <algorithm>
+#include <optional>
+#include <utility>
 
-#include "base/id.h"
+#include "base/text.h"
 #include "base/units.h"
+#include "reporters/layout.h"
+#include "reporters/quiet.h"
+#include "reporters/summary.h"
 #include "state/run_state.h"
 
 namespace deployer {
 
 namespace {
 
-constexpr std::size_t kept_when_quiet = 2000;
+constexpr int plain_red = 31;  // ANSI (ECMA-48, SGR)
+constexpr int plain_yellow = 33;
 
-std::string word_of(const Json& data, const char* key) {
+std::string plain_text(const Json& data, const char* key) {
+  if (!data.is_object()) return {};
   const auto found = data.find(key);
   return found != data.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool plain_flag(const Json& data, const char* key) {
+  if (!data.is_object()) return false;
+  const auto found = data.find(key);
+  return found != data.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::string plain_colon(const std::string& text) { return text.empty() ? "" : ": " + text; }
+
+/// Without line ends behind it: the tail of a program's output has one.
+std::string plain_trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
 }
 
 class PlainReporter : public EventListener {
  public:
   PlainReporter(const ReporterOptions& options, ReportOutput output, const Redactor& redactor)
-      : quiet_(options.quiet), output_(std::move(output)), redactor_(redactor) {}
+      : options_(options), output_(std::move(output)), redactor_(redactor) {}
 
   void on_event(const Event& event) override {
-    apply(state_, event);
-    for (const Line& line : lines) {
-      if (line.kind == event.kind) (this->*line.tell)(event);
+    try {
+      if (!began_) began_ = event.time;
+      apply(state_, event);
+      if (state_.id.empty()) state_.id = event.run;
+      for (const Line& line : lines) {
+        if (line.kind == event.kind) (this->*line.tell)(event);
+      }
+    } catch (const std::exception&) {
+      // Out of memory, at most: a line is lost, and the run goes on.
     }
+  }
+
+  /// A run that did not come to its end is no success.
+  void close() override {
+    if (options_.quiet && state_.status != RunStatus::succeeded) print_kept();
   }
 
  private:
@@ -37,144 +68,179 @@ class PlainReporter : public EventListener {
     std::string_view kind;
     void (PlainReporter::*tell)(const Event&);
   };
-  static const std::array<Line, 13> lines;
+  static const Line lines[13];
 
-  void say(const Event& event, const std::string& text) {
-    const std::string time = rfc3339(event.time).substr(11, 8);
-    write(redactor_.clean(time + "  " + text) + "\n");
+  std::string before(const Event& event, const std::string& who) const {
+    return wall_clock(event.time) + "  " + (who.empty() ? "" : padded(who, column_) + "  ");
   }
 
-  void write(const std::string& text) {
-    if (!quiet_) {
-      output_(text);
-      return;
+  void say(const Event& event, const std::string& who, const std::string& text) { say(event, who, "", 0, text); }
+
+  /// `mark` stands before the text, in a colour where there are any. A text of several lines has its further ones under
+  /// its first.
+  void say(const Event& event, const std::string& who, const std::string& mark, int color, const std::string& text) {
+    const std::string first = before(event, who);
+    const std::string begin = printable(redactor_.clean(mark));
+    std::string out = redactor_.clean(first) +
+                      (options_.color && !begin.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", color, begin) : begin);
+    std::string indent;
+    for (const std::string& line : split(redactor_.clean(plain_trimmed(text)), '\n')) {
+      out += indent + printable(line) + "\n";
+      indent = std::string(columns(first), ' ');
     }
-    kept_.push_back(text);
-    if (kept_.size() > kept_when_quiet) kept_.pop_front();
+    if (options_.quiet) {
+      kept_.add(out);
+    } else {
+      output_(out);
+    }
   }
 
-  static std::string column(const std::string& step) { return fmt::format("{:<14}", step); }
+  void print_kept() {
+    kept_.print(output_, [&](const std::string& step, std::size_t missing) {
+      return fmt::format("          {}  | ({} lines before these: deployer runs logs {})\n",
+                         padded(step.empty() ? "hook" : step, column_), missing, state_.id);
+    });
+  }
 
-  void run_started(const Event& event) { say(event, fmt::format("run {} of {} begins", event.run, state_.pipeline)); }
+  void run_started(const Event& event) {
+    for (const StepState& step : state_.steps) column_ = std::max(column_, std::min<std::size_t>(columns(step.id), 24));
+    say(event, "", fmt::format("run {} of {}, {}", event.run, state_.pipeline, wall_date(event.time)));
+  }
 
   void recovery_started(const Event& event) {
-    say(event, fmt::format("run {} of {} did not get to its end: recovering it", event.run, state_.pipeline));
+    say(event, "", fmt::format("run {} had not come to its end: recovering it, {}", event.run, wall_date(event.time)));
   }
 
   void step_started(const Event& event) {
-    const std::string again = event.attempt > 1 ? fmt::format(" (attempt {})", event.attempt) : "";
-    say(event, column(event.step) + " begins" + again);
+    say(event, event.step, event.attempt > 1 ? fmt::format("started (attempt {})", event.attempt) : "started");
   }
 
   void step_finished(const Event& event) {
-    const std::string status = word_of(event.data, "status");
-    std::string text = column(event.step) + " " + status;
-    if (event.data.contains("duration_ms")) {
-      text += " in " + human_duration(Duration(event.data["duration_ms"].get<Duration::rep>()));
+    const std::string status = plain_text(event.data, "status");
+    const StepState* step = state_.find_step(event.step);
+    const bool took = step != nullptr && step->duration && event.data.contains("duration_ms");
+    if (status == "failed") {
+      const std::string time = took ? " after " + human_duration(*step->duration) : "";
+      last_failure_ = plain_text(event.data, "error");
+      say(event, event.step, "FAILED", plain_red, time + plain_colon(last_failure_));
+      return;
     }
-    const std::string summary = status == "failed" ? word_of(event.data, "error") : word_of(event.data, "summary");
-    if (!summary.empty()) text += "  " + summary;
-    say(event, text);
+    const std::string summary = plain_text(event.data, "summary");
+    const std::string time = took && status != "skipped" ? " in " + human_duration(*step->duration) : "";
+    say(event, event.step, status + time + (summary.empty() ? "" : "  " + summary));
   }
 
   void step_retried(const Event& event) {
-    say(event, column(event.step) + " failed and is tried again: " + word_of(event.data, "error"));
+    say(event, event.step, "failed, and is tried again" + plain_colon(plain_text(event.data, "error")));
   }
 
   void step_output(const Event& event) {
+    const std::string text = printable(redactor_.clean(plain_text(event.data, "text")));
     const std::string who = event.step.empty() ? "hook" : event.step;
-    say(event, column(who) + " | " + word_of(event.data, "text"));
+    const std::string line = redactor_.clean(before(event, who)) + "| " + text + "\n";
+    if (options_.quiet) {
+      kept_.add_output(event.step, line);
+    } else {
+      output_(line);
+    }
   }
 
   void warning(const Event& event) {
-    const std::string where = event.step.empty() ? "" : column(event.step) + " ";
-    say(event, where + "warning: " + word_of(event.data, "message"));
+    say(event, event.step, "warning", plain_yellow, plain_colon(plain_text(event.data, "message")));
   }
 
   void rollback_started(const Event& event) {
-    const std::string reason = word_of(event.data, "reason");
-    const bool nothing = event.data.value("nothing_to_undo", false);
-    say(event, (nothing ? "nothing was changed, nothing to undo: " : "rolling back: ") + reason);
+    // What the line of the failed step has said just before is not said again.
+    std::string reason = plain_text(event.data, "reason");
+    const std::string said = plain_colon(last_failure_);
+    if (!last_failure_.empty() && reason.ends_with(said)) reason.resize(reason.size() - said.size());
+    const bool nothing = plain_flag(event.data, "nothing_to_undo");
+    say(event, "",
+        (nothing ? "nothing was changed, so nothing is to be undone" : "rolling back") + plain_colon(reason));
   }
 
   void undo_finished(const Event& event) {
-    const bool ok = event.data.value("ok", false);
-    std::string text = column(event.step) + (ok ? " undone: " : " NOT undone: ") + word_of(event.data, "name");
-    const std::string how = word_of(event.data, ok ? "way_back" : "error");
-    if (!how.empty()) text += ", by " + how;
-    if (!ok) text = column(event.step) + " NOT undone: " + word_of(event.data, "name") + ": " + how;
-    say(event, text);
+    std::string name = plain_text(event.data, "name");
+    if (name.empty()) name = name_of_effect(event);
+    if (plain_flag(event.data, "ok")) {
+      const std::string way = plain_text(event.data, "way_back");
+      say(event, event.step, "undone: " + name + (way.empty() ? "" : " (" + way + ")"));
+    } else {
+      say(event, event.step, "NOT UNDONE", plain_red, ": " + name + plain_colon(plain_text(event.data, "error")));
+    }
+  }
+
+  std::string name_of_effect(const Event& event) {
+    const Json id = event.data.is_object() ? event.data.value("effect", Json()) : Json();
+    const EffectState* effect = id.is_number_integer() ? state_.find_effect(id.get<std::int64_t>()) : nullptr;
+    return effect != nullptr ? effect->name : "a change";
   }
 
   void settled(const Event& event) {
-    if (event.data.value("ok", false)) say(event, column(event.step) + " settled: as it was before the run");
+    const bool ok = plain_flag(event.data, "ok");
+    if (ok) {
+      say(event, event.step, "settled: in the state from before the run");
+    } else {
+      say(event, event.step, "NOT SETTLED", plain_red, plain_colon(plain_text(event.data, "error")));
+    }
   }
 
   void verified(const Event& event) {
-    const bool ok = event.data.value("ok", false);
-    const std::string message = word_of(event.data, "message");
-    say(event, column(event.step) + (ok ? " verified" : " NOT verified") + (message.empty() ? "" : ": " + message));
+    const bool ok = plain_flag(event.data, "ok");
+    std::string message = plain_text(event.data, "message");
+    if (message.empty()) message = plain_text(event.data, "error");
+    if (ok) {
+      say(event, event.step, "verified" + plain_colon(message));
+    } else {
+      say(event, event.step, "NOT VERIFIED", plain_red, plain_colon(message));
+    }
   }
 
   void hook_finished(const Event& event) {
-    const bool ok = event.data.value("ok", false);
-    say(event, fmt::format("hook {} ({}) {}", word_of(event.data, "hook"), word_of(event.data, "event"),
-                           ok ? "done" : "failed: " + word_of(event.data, "error")));
+    const std::string error = plain_text(event.data, "error");
+    const std::string hook = plain_text(event.data, "hook") + " (" + plain_text(event.data, "event") + ")";
+    if (plain_flag(event.data, "ok")) {
+      say(event, event.step, "hook " + hook + " done");
+    } else {
+      say(event, event.step, "hook " + hook + " FAILED", plain_red, plain_colon(error));
+    }
   }
 
   void run_finished(const Event& event) {
-    summary(event);
-    if (!quiet_ || state_.status == RunStatus::succeeded) return;
-    for (const std::string& text : kept_) output_(text);
+    const auto took = std::chrono::duration_cast<Duration>(event.time - *began_);
+    const std::string text = redactor_.clean(run_summary(state_, took, options_));
+    if (!options_.quiet) {
+      output_(text);
+      return;
+    }
+    if (state_.status == RunStatus::succeeded) return;
+    kept_.add(text);
+    print_kept();
   }
 
-  void summary(const Event& event) {
-    static const std::array<std::pair<RunStatus, std::string_view>, 6> words = {
-        {{RunStatus::succeeded, "succeeded: everything is done"},
-         {RunStatus::rolled_back, "failed, and rolled back: everything is as it was before"},
-         {RunStatus::cancelled, "cancelled, and rolled back: everything is as it was before"},
-         {RunStatus::rollback_failed, "FAILED, AND NOT ALL OF IT COULD BE UNDONE"},
-         {RunStatus::interrupted, "INTERRUPTED: the rollback is not at its end"},
-         {RunStatus::failed, "failed; what was done is left as it is"}}};
-    std::string verdict(name_of(state_.status));
-    for (const auto& [status, text] : words) {
-      if (status == state_.status) verdict = text;
-    }
-    const auto took = std::chrono::duration_cast<Duration>(event.time - state_.started_at);
-    std::string text = "\n" + state_.pipeline + " " + verdict + "\n";
-    if (!state_.error.empty()) text += "  because   " + state_.error + "\n";
-    if (state_.verified && !*state_.verified && state_.status == RunStatus::rolled_back) {
-      text += "  but       nothing could prove that the old state is there (verified: false)\n";
-    }
-    text += fmt::format("  run       {}, {}\n", event.run, human_duration(took));
-    if (!state_.warnings.empty()) text += fmt::format("  warnings  {}\n", state_.warnings.size());
-    if (!state_.runbook.empty()) text += "  what is left, and what to do:\n";
-    for (const std::string& line : state_.runbook) text += "    " + line + "\n";
-    if (state_.status != RunStatus::succeeded) text += "  more      deployer runs show " + event.run + "\n";
-    write(redactor_.clean(text));
-  }
-
-  bool quiet_;
+  ReporterOptions options_;
   ReportOutput output_;
   const Redactor& redactor_;
   RunState state_;
-  std::deque<std::string> kept_;
+  std::optional<std::chrono::system_clock::time_point> began_;
+  std::size_t column_ = 8;
+  std::string last_failure_;
+  QuietLines kept_;
 };
 
-const std::array<PlainReporter::Line, 13> PlainReporter::lines = {
-    {{"run_started", &PlainReporter::run_started},
-     {"recovery_started", &PlainReporter::recovery_started},
-     {"step_started", &PlainReporter::step_started},
-     {"step_finished", &PlainReporter::step_finished},
-     {"step_retried", &PlainReporter::step_retried},
-     {"step_output", &PlainReporter::step_output},
-     {"warning", &PlainReporter::warning},
-     {"rollback_started", &PlainReporter::rollback_started},
-     {"undo_finished", &PlainReporter::undo_finished},
-     {"settled", &PlainReporter::settled},
-     {"verified", &PlainReporter::verified},
-     {"hook_finished", &PlainReporter::hook_finished},
-     {"run_finished", &PlainReporter::run_finished}}};
+const PlainReporter::Line PlainReporter::lines[13] = {{"run_started", &PlainReporter::run_started},
+                                                      {"recovery_started", &PlainReporter::recovery_started},
+                                                      {"step_started", &PlainReporter::step_started},
+                                                      {"step_finished", &PlainReporter::step_finished},
+                                                      {"step_retried", &PlainReporter::step_retried},
+                                                      {"step_output", &PlainReporter::step_output},
+                                                      {"warning", &PlainReporter::warning},
+                                                      {"rollback_started", &PlainReporter::rollback_started},
+                                                      {"undo_finished", &PlainReporter::undo_finished},
+                                                      {"settled", &PlainReporter::settled},
+                                                      {"verified", &PlainReporter::verified},
+                                                      {"hook_finished", &PlainReporter::hook_finished},
+                                                      {"run_finished", &PlainReporter::run_finished}};
 
 }  // namespace
 

@@ -150,6 +150,23 @@ std::vector<std::string> Journal::unsettled() const {
   return ids;
 }
 
+std::size_t Journal::forget_before(std::chrono::system_clock::time_point time, const std::string& own) {
+  if (state_->files == nullptr) throw Error(ErrorKind::internal, "the journal was opened for reading only");
+  std::size_t forgotten = 0;
+  for (const RunState& run : index()) {
+    const bool settled =
+        run.finished && run.status != RunStatus::interrupted && run.status != RunStatus::rollback_failed;
+    if (!settled || run.id == own || !run.finished_at || *run.finished_at >= time) continue;
+    // The logs first: while the journal names the run, one who dies here is followed by one who tries again.
+    state_->files->remove_folder(state_->folder / "runs" / run.id);
+    JournalDatabase::Transaction transaction(state_->database);
+    state_->database.forget(run.id);
+    transaction.commit();
+    ++forgotten;
+  }
+  return forgotten;
+}
+
 bool Journal::free_ballast() {
   if (state_->files == nullptr) return false;
   const fs::path ballast = state_->folder / ballast_name;

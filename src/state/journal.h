@@ -50,6 +50,9 @@ class Journal {
   std::vector<std::string> unfinished() const;
   std::vector<std::string> unsettled() const;
 
+  /// Forgets the runs that ended before `time` and left nothing to do, with their logs; never the run `own`. How many.
+  std::size_t forget_before(std::chrono::system_clock::time_point time, const std::string& own);
+
   /// Gives the ballast's room back to the file system, so that a rollback can be journalled on a full disk. False if it
   /// was free already.
   bool free_ballast();

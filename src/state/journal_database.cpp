@@ -14,10 +14,7 @@ namespace deployer {
 
 namespace {
 
-namespace data = Poco::Data;
-using data::Keywords::bind;
-using data::Keywords::into;
-using data::Keywords::now;
+namespace poco = Poco::Data;
 
 // Only what Poco knows as a declared type: INTEGER and TEXT. `time` is RFC 3339 with milliseconds, `data` JSON.
 // `runs` is what the events say, folded as far as lists need it; it changes in the commit of the event.
@@ -59,7 +56,7 @@ template <class Act>
 auto journal_guard(const char* what, const std::filesystem::path& file, Act act) {
   try {
     return act();
-  } catch (const data::SQLite::DatabaseFullException& full) {
+  } catch (const poco::SQLite::DatabaseFullException& full) {
     throw journal_error(ErrorKind::no_space, what, file, full.displayText());
   } catch (const Poco::Exception& failure) {
     throw journal_error(ErrorKind::io, what, file, failure.displayText());
@@ -85,7 +82,7 @@ Event journal_event(const std::string& run, const std::filesystem::path& file, s
 struct JournalDatabase::State {
   std::filesystem::path file;
   // A session that is used needs to be non-const even to read.
-  mutable data::Session session;
+  mutable poco::Session session;
 };
 
 JournalDatabase::JournalDatabase(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -96,20 +93,23 @@ namespace {
 
 /// Poco tries a failing open again for its time-out, and has one of 60 s: so none, and SQLite's own busy handler
 /// afterwards.
-data::Session journal_session(const std::filesystem::path& file, const char* mode) {
-  data::Session session(Poco::AutoPtr<data::SessionImpl>(new data::SQLite::SessionImpl(journal_uri(file, mode), 0)));
+poco::Session journal_session(const std::filesystem::path& file, const char* mode) {
+  using namespace Poco::Data::Keywords;
+  poco::Session session(Poco::AutoPtr<poco::SessionImpl>(new poco::SQLite::SessionImpl(journal_uri(file, mode), 0)));
   session << "PRAGMA busy_timeout=10000", now;
   return session;
 }
 
-bool journal_has_tables(data::Session& session) {
+bool journal_has_tables(poco::Session& session) {
+  using namespace Poco::Data::Keywords;
   std::vector<std::string> names;
   session << "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'journal_version'", into(names), now;
   return !names.empty();
 }
 
 /// Before anything is written: a newer deployer may mean other things by the same tables.
-void journal_check_version(data::Session& session, const std::filesystem::path& file) {
+void journal_check_version(poco::Session& session, const std::filesystem::path& file) {
+  using namespace Poco::Data::Keywords;
   std::vector<std::int64_t> versions;
   session << "SELECT version FROM journal_version", into(versions), now;
   if (versions.size() == 1 && versions.front() == journal_version) return;
@@ -125,7 +125,7 @@ void journal_check_version(data::Session& session, const std::filesystem::path& 
 JournalDatabase JournalDatabase::open(const std::filesystem::path& file) {
   return journal_guard("open", file, [&] {
     JournalDatabase database(std::unique_ptr<State>(new State{file, journal_session(file, "rwc")}));
-    data::Session& session = database.state_->session;
+    poco::Session& session = database.state_->session;
     if (journal_has_tables(session)) journal_check_version(session, file);
     database.prepare_for_writing();
     return database;
@@ -133,6 +133,7 @@ JournalDatabase JournalDatabase::open(const std::filesystem::path& file) {
 }
 
 void JournalDatabase::prepare_for_writing() {
+  using namespace Poco::Data::Keywords;
   std::string mode;
   state_->session << "PRAGMA journal_mode=WAL", into(mode), now;
   if (mode != "wal") throw journal_error(ErrorKind::io, "open", state_->file, "its journal mode stays " + mode);
@@ -155,6 +156,7 @@ std::unique_ptr<JournalDatabase> JournalDatabase::open_for_reading(const std::fi
 }
 
 void JournalDatabase::execute(const char* sql) {
+  using namespace Poco::Data::Keywords;
   journal_guard("write", state_->file, [&] { state_->session << sql, now; });
 }
 
@@ -179,6 +181,7 @@ void JournalDatabase::Transaction::commit() {
 }
 
 std::int64_t JournalDatabase::last_seq(const std::string& run) const {
+  using namespace Poco::Data::Keywords;
   return journal_guard("read", state_->file, [&] {
     std::vector<std::int64_t> last;
     state_->session << "SELECT last_seq FROM runs WHERE run = ?", bind(run), into(last), now;
@@ -187,8 +190,9 @@ std::int64_t JournalDatabase::last_seq(const std::string& run) const {
 }
 
 void JournalDatabase::insert(const Event& event) {
+  using namespace Poco::Data::Keywords;
   journal_guard("write", state_->file, [&] {
-    data::Session& session = state_->session;
+    poco::Session& session = state_->session;
     const std::string time = rfc3339(event.time);
     const std::int64_t seq = event.seq.value_or(0);
     session << "INSERT INTO events(run, seq, time, kind, step, attempt, data) VALUES(?, ?, ?, ?, ?, ?, ?)",
@@ -213,7 +217,17 @@ void JournalDatabase::insert(const Event& event) {
   });
 }
 
+void JournalDatabase::forget(const std::string& run) {
+  using namespace Poco::Data::Keywords;
+  journal_guard("write", state_->file, [&] {
+    poco::Session& session = state_->session;
+    session << "DELETE FROM events WHERE run = ?", bind(run), now;
+    session << "DELETE FROM runs WHERE run = ?", bind(run), now;
+  });
+}
+
 std::vector<Event> JournalDatabase::events(const std::string& run, std::int64_t after) const {
+  using namespace Poco::Data::Keywords;
   return journal_guard("read", state_->file, [&] {
     std::vector<std::int64_t> seqs;
     std::vector<std::string> times, kinds, steps, texts;
@@ -234,6 +248,7 @@ std::vector<Event> JournalDatabase::events(const std::string& run, std::int64_t 
 }
 
 std::vector<RunState> JournalDatabase::index() const {
+  using namespace Poco::Data::Keywords;
   return journal_guard("read", state_->file, [&] {
     std::vector<std::string> ids, pipelines, statuses, started, finished_at;
     std::vector<int> finished;

@@ -42,6 +42,9 @@ class JournalDatabase {
   /// Writes an event with its `seq`, and what it says for the index of runs.
   void insert(const Event& event);
 
+  /// Removes all that is known of a run.
+  void forget(const std::string& run);
+
   std::vector<Event> events(const std::string& run, std::int64_t after) const;
   /// The index: of each run its id, pipeline, status, times and whether it has finished; in the order in which they
   /// began.

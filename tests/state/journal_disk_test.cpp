@@ -50,7 +50,7 @@ Event fat_event(std::size_t bytes) { return event_of("r1", "fact", "", {{"name",
 /// Appends until the disk is full; the error of the one that did not fit.
 Error fill(Journal& journal, std::int64_t& taken) {
   for (int i = 0; i < 1000; ++i) {
-    std::vector<Event> events = {fat_event(200'000), fat_event(200'000)};
+    std::vector<Event> events = {fat_event(100'000), fat_event(100'000)};
     try {
       journal.append(events);
       taken += 2;
@@ -69,10 +69,10 @@ TEST(JournalDisk, FreesItsBallastOnAFullDiskSoThatARollbackCanBeJournalled) {
   EXPECT_EQ(in_a_process_of_its_own([&] {
               // Where no disk can be mounted, one file may not grow over its limit: that is all a full disk can be
               // then.
-              const bool mounted = mount_small_disk(folder.path(), "size=24m");
+              const bool mounted = mount_small_disk(folder.path(), "size=13m");
               if (!mounted) {
                 signal(SIGXFSZ, SIG_IGN);
-                const rlimit limit = {12 << 20, RLIM_INFINITY};
+                const rlimit limit = {4 << 20, RLIM_INFINITY};
                 ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
               }
               Files files;

@@ -1,5 +1,8 @@
 #include "state/journal.h"
 
+#include <Poco/Data/SQLite/SessionImpl.h>
+#include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -245,6 +248,89 @@ TEST_F(JournalTest, OpensAFolderWhoseNameAnUriWouldTakeApart) {
   journal.append(events);
   EXPECT_TRUE(files.exists(odd / "journal.db"));
   EXPECT_EQ(Journal::open_for_reading(odd)->events("r1").size(), 1u);
+}
+
+TEST_F(JournalTest, ForgetsOldRunsThatLeftNothingToDoWithTheirLogs) {
+  Journal journal = open();
+  const auto noon = event_of("", "").time;
+  const auto ended = [&](const std::string& run, int minutes, const std::string& status) {
+    std::vector<Event> events = {event_of(run, "run_started"), event_of(run, "run_finished", "", {{"status", status}})};
+    for (Event& event : events) event.time = noon + std::chrono::minutes(minutes);
+    journal.append(events);
+    folder.write("target/runs/" + run + "/build.log", "x");
+  };
+  ended("old", 0, "succeeded");
+  ended("back", 1, "rolled_back");
+  ended("left", 2, "rollback_failed");
+  ended("own", 3, "succeeded");
+  ended("young", 60, "succeeded");
+  std::vector<Event> open_run = {event_of("open", "run_started")};
+  journal.append(open_run);
+  EXPECT_EQ(journal.forget_before(noon + std::chrono::minutes(60), "own"), 2u);
+  EXPECT_EQ(journal.runs(), (Names{"open", "young", "own", "left"}));
+  EXPECT_TRUE(journal.events("old").empty());
+  EXPECT_EQ(files.list(place() / "runs"), (Names{"left", "own", "young"}));
+}
+
+TEST_F(JournalTest, RefusesTheJournalOfANewerVersion) {
+  open();
+  {
+    using Poco::Data::Keywords::now;
+    Poco::Data::Session session(Poco::AutoPtr<Poco::Data::SessionImpl>(
+        new Poco::Data::SQLite::SessionImpl((place() / "journal.db").string(), 0)));
+    session << "UPDATE journal_version SET version = 2", now;
+  }
+  const auto refused = [&](const std::function<void()>& act) {
+    try {
+      act();
+      ADD_FAILURE() << "it was opened";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind, ErrorKind::invalid);
+      EXPECT_EQ(error.message, "the journal " + (place() / "journal.db").string() +
+                                   " has version 2, and this deployer knows version 1");
+      EXPECT_EQ(error.hint, "use the deployer that wrote it, or a newer one");
+    }
+  };
+  refused([&] { open(); });
+  refused([&] { Journal::open_for_reading(place()); });
+}
+
+TEST_F(JournalTest, TakesUpOneWhoseMakerDiedBeforeItsTablesWereThere) {
+  folder.write("target/journal.db", "");
+  EXPECT_FALSE(Journal::open_for_reading(place()));
+  Journal journal = open();
+  EXPECT_TRUE(journal.runs().empty());
+  EXPECT_TRUE(Journal::open_for_reading(place()));
+}
+
+TEST_F(JournalTest, IsReadAfterItsWriterHasGoneAndWhileAnotherProcessWrites) {
+  std::vector<Event> first = {event_of("r1", "run_started")};
+  open().append(first);
+  EXPECT_EQ(Journal::open_for_reading(place())->events("r1").size(), 1u);
+  int go[2], done[2];
+  ASSERT_EQ(pipe(go), 0);
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    Journal journal = open();
+    char byte = 0;
+    while (read(go[0], &byte, 1) == 1 && byte == 'g') {
+      std::vector<Event> events = {event_of("r1", "fact", "", {{"name", "n"}})};
+      journal.append(events);
+      if (write(done[1], "d", 1) != 1) _exit(1);
+    }
+    _exit(0);
+  }
+  const std::optional<Journal> reader = Journal::open_for_reading(place());
+  for (std::size_t i = 0; i < 5; ++i) {
+    char byte = 0;
+    EXPECT_EQ(write(go[1], "g", 1), 1);
+    EXPECT_EQ(read(done[0], &byte, 1), 1);
+    EXPECT_EQ(reader->events("r1").size(), 2 + i);
+  }
+  EXPECT_EQ(write(go[1], "x", 1), 1);
+  waitpid(child, nullptr, 0);
+  for (const int fd : {go[0], go[1], done[0], done[1]}) close(fd);
 }
 
 TEST_F(JournalTest, SaysWhatItCannotOpen) {
