@@ -57,10 +57,11 @@ std::string name_at(const std::vector<Token>& tokens, std::size_t at) {
   return name;
 }
 
-/// Of `WITH x AS (…) INSERT …` the place of INSERT: the first verb outside parentheses.
+/// Of `WITH x AS (…) INSERT …` the place of INSERT: the first verb outside parentheses. `(SELECT …) UNION …` is a
+/// SELECT.
 std::size_t verb_place(const std::vector<Token>& tokens) {
   std::size_t first = 0;
-  while (first < tokens.size() && tokens[first].text.starts_with("/*")) ++first;
+  while (first < tokens.size() && (tokens[first].text.starts_with("/*") || tokens[first].text == "(")) ++first;
   if (first >= tokens.size() || !tokens[first].is("WITH")) return first;
   int depth = 0;
   for (std::size_t i = first + 1; i < tokens.size(); ++i) {
@@ -84,17 +85,24 @@ void take_object(const std::vector<Token>& tokens, std::size_t verb, StatementKi
   }
 }
 
+/// Words that may stand between the verb of a change of rows and the table.
+constexpr std::array<std::string_view, 9> before_tables = {"INTO",          "FROM",  "TABLE",   "ONLY",  "LOW_PRIORITY",
+                                                           "HIGH_PRIORITY", "QUICK", "DELAYED", "IGNORE"};
+
 void take_row_table(const std::vector<Token>& tokens, std::size_t verb, StatementKind& kind) {
-  for (std::size_t i = verb + 1; i < tokens.size(); ++i) {
-    const bool leads = tokens[i].is("INTO") || tokens[i].is("FROM") || tokens[i].is("TABLE");
-    if (leads) {
-      kind.name = name_at(tokens, i + 1);
-      return;
-    }
-  }
   std::size_t at = verb + 1;
-  while (at + 1 < tokens.size() && (tokens[at].is("OR") || tokens[at].is("IGNORE") || tokens[at].is("LOW_PRIORITY"))) {
-    at += tokens[at].is("OR") ? 2 : 1;
+  if (kind.verb == "DO") return;
+  if (kind.verb == "LOAD") {
+    while (at < tokens.size() && !tokens[at].is("TABLE")) ++at;
+  }
+  while (at < tokens.size()) {
+    if (tokens[at].is("OR")) {
+      at += 2;  // INSERT OR REPLACE
+    } else if (tokens[at].kind == TokenKind::word && is_among(before_tables, upper_case(tokens[at].text))) {
+      ++at;
+    } else {
+      break;
+    }
   }
   kind.name = name_at(tokens, at);
 }

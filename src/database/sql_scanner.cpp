@@ -1,5 +1,6 @@
 #include "database/sql_scanner.h"
 
+#include <algorithm>
 #include <cctype>
 
 namespace deployer::database {
@@ -70,6 +71,13 @@ Token SqlScanner::token(TokenKind kind, std::size_t length) {
   return made;
 }
 
+/// A token whose bytes may hold the delimiter.
+Token SqlScanner::plain_token(TokenKind kind, std::size_t length) {
+  if (delimiter_.empty()) return token(kind, length);
+  const std::size_t found = text_.substr(at_, length + delimiter_.size() - 1).find(delimiter_, 1);
+  return token(kind, std::min(length, found));
+}
+
 std::size_t SqlScanner::quoted_length(char close, bool backslash) {
   std::size_t i = 1;
   while (at_ + i < text_.size()) {
@@ -119,7 +127,7 @@ Token SqlScanner::quoted() {
 Token SqlScanner::number() {
   std::size_t i = 0;
   if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X') && std::isxdigit(static_cast<unsigned char>(peek(2))) != 0) {
-    return token(TokenKind::number, word_length(2));
+    return plain_token(TokenKind::number, word_length(2));
   }
   while (is_digit(peek(i))) ++i;
   if (peek(i) == '.') ++i;
@@ -132,19 +140,39 @@ Token SqlScanner::number() {
     while (is_digit(peek(i))) ++i;
   }
   // What follows a number without a blank belongs to it: `1abc` is a name in mysql and an error in sqlite.
-  return token(is_word_letter(peek(i)) ? TokenKind::word : TokenKind::number, word_length(i));
+  return plain_token(is_word_letter(peek(i)) ? TokenKind::word : TokenKind::number, word_length(i));
 }
 
+/// `@name`, `@@global.name`, `@'quoted'`, the host of an account, SQLite's `:name`, `$name`, `?1`.
 Token SqlScanner::variable() {
   std::size_t i = 1;
   if (peek() == '@' && peek(1) == '@') i = 2;
   if (peek() == '@' && (peek(i) == '\'' || peek(i) == '"' || peek(i) == '`')) {
-    const char quote = peek(i);
-    const std::size_t end = text_.find(quote, at_ + i + 1);
+    const std::size_t end = text_.find(peek(i), at_ + i + 1);
     if (end != std::string_view::npos) return token(TokenKind::variable, end + 1 - at_);
   }
-  while (is_word_letter(peek(i)) || peek(i) == '.') ++i;
-  return token(TokenKind::variable, i);
+  while (is_word_letter(peek(i)) || (peek() == '@' && peek(i) == '.')) ++i;
+  return plain_token(TokenKind::variable, i);
+}
+
+/// mysql wants a blank or a control character behind the dashes: `5--3` is a subtraction there.
+bool SqlScanner::at_dash_comment() const {
+  if (peek() != '-' || peek(1) != '-') return false;
+  return dialect_ == SqlDialect::sqlite || at_ + 2 >= text_.size() || static_cast<unsigned char>(peek(2)) <= ' ';
+}
+
+/// A comment, or the beginning of one whose content is code in mysql.
+Token SqlScanner::slash_star() {
+  const bool maria = peek(2) == 'M' && peek(3) == '!';
+  // The first line of a dump: it tells the client to run no commands of its own, and the server nothing.
+  const bool sandbox = text_.substr(at_).starts_with("/*M!999999\\-");
+  if (dialect_ == SqlDialect::sqlite || sandbox || (peek(2) != '!' && !maria)) {
+    return token(TokenKind::comment, block_comment_length());
+  }
+  std::size_t i = maria ? 4 : 3;
+  while (is_digit(peek(i))) ++i;
+  ++open_conditionals_;
+  return token(TokenKind::operator_sign, i);
 }
 
 std::optional<Token> SqlScanner::next() {
@@ -155,24 +183,10 @@ std::optional<Token> SqlScanner::next() {
   if (is_blank(first)) {
     std::size_t i = 1;
     while (at_ + i < text_.size() && is_blank(peek(i))) ++i;
-    return token(TokenKind::blank, i);
+    return plain_token(TokenKind::blank, i);
   }
-  if (first == '-' && peek(1) == '-') {
-    // mysql wants a blank or control character behind the dashes: `5--3` is a subtraction there.
-    const char after = peek(2);
-    if (!mysql || at_ + 2 >= text_.size() || static_cast<unsigned char>(after) <= ' ') {
-      return token(TokenKind::comment, comment_length());
-    }
-  }
-  if (first == '#' && mysql) return token(TokenKind::comment, comment_length());
-  if (first == '/' && peek(1) == '*') {
-    const bool conditional = mysql && (peek(2) == '!' || (peek(2) == 'M' && peek(3) == '!'));
-    if (!conditional) return token(TokenKind::comment, block_comment_length());
-    std::size_t i = peek(2) == '!' ? 3 : 4;
-    while (is_digit(peek(i))) ++i;
-    ++open_conditionals_;
-    return token(TokenKind::operator_sign, i);
-  }
+  if (at_dash_comment() || (first == '#' && mysql)) return token(TokenKind::comment, comment_length());
+  if (first == '/' && peek(1) == '*') return slash_star();
   if (open_conditionals_ > 0 && first == '*' && peek(1) == '/') {
     --open_conditionals_;
     return token(TokenKind::operator_sign, 2);
@@ -184,12 +198,9 @@ std::optional<Token> SqlScanner::next() {
   }
   if (is_digit(first) || (first == '.' && is_digit(peek(1)))) return number();
   if (first == '@' || (!mysql && (first == ':' || first == '$') && is_word_start(peek(1)))) return variable();
-  if (!mysql && first == '?') {
-    std::size_t i = 1;
-    while (is_digit(peek(i))) ++i;
-    return token(TokenKind::variable, i);
-  }
-  if (is_word_start(first) || (mysql && first == '$')) return token(TokenKind::word, word_length(1));
+  if (!mysql && first == '?') return variable();
+  if (is_word_start(first) || (mysql && first == '$')) return plain_token(TokenKind::word, word_length(1));
+  if (mysql && first == '\\' && peek(1) == 'N') return plain_token(TokenKind::word, 2);  // NULL
   return token(TokenKind::operator_sign, 1);
 }
 

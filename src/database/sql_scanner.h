@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "database/lexer.h"
 
@@ -15,6 +16,8 @@ class SqlScanner {
 
   /// The next token; nothing at the end. An unterminated string, name or comment runs to the end and sets `complaint`.
   std::optional<Token> next();
+  /// Tokens end before `delimiter`, as in `END$$`; strings, quoted names and comments do not.
+  void set_delimiter(std::string delimiter) { delimiter_ = std::move(delimiter); }
   /// What was wrong with the last token, or empty.
   const std::string& complaint() const { return complaint_; }
 
@@ -34,10 +37,13 @@ class SqlScanner {
   char peek(std::size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
   void advance(std::size_t count);
   Token token(TokenKind kind, std::size_t length);
+  Token plain_token(TokenKind kind, std::size_t length);
   std::size_t quoted_length(char close, bool backslash);
   std::size_t block_comment_length();
   std::size_t comment_length();
   std::size_t word_length(std::size_t from) const;
+  bool at_dash_comment() const;
+  Token slash_star();
   Token quoted();
   Token number();
   Token variable();
@@ -48,6 +54,7 @@ class SqlScanner {
   int line_;
   int column_ = 1;
   int open_conditionals_ = 0;  // of /*! … */
+  std::string delimiter_;
   std::string complaint_;
 };
 
