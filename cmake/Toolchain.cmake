@@ -8,6 +8,11 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" OR DEPLOYER_SANITIZE)
     -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 
+if(CMAKE_UNITY_BUILD)
+  # In a batch a source counts as included, and g++ warns of types that it keeps to itself.
+  target_compile_options(deployer_warnings INTERFACE -Wno-subobject-linkage)
+endif()
+
 set(DEPLOYER_SANITIZE "" CACHE STRING "sanitizers for every target, as in address,undefined")
 if(DEPLOYER_SANITIZE)
   add_compile_options(-fsanitize=${DEPLOYER_SANITIZE} -fno-omit-frame-pointer)

@@ -4,6 +4,7 @@
 
 #include "actions/builtin.h"
 #include "actions/inputs.h"
+#include "actions/migrate/work.h"
 #include "actions/restart/service_record.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -126,10 +127,6 @@ void validate_database(ActionContext& context, ValidateProblems& problems) {
   const database::Rows rows = session.query("SELECT 1", context.deadline());
   if (rows.empty()) problems.push_back("the database does not answer a query");
   context.output("database: " + session.server().product + " " + session.server().version);
-}
-
-std::filesystem::path migrations_folder(const ActionContext& context) {
-  return context.path(context.pipeline().database.value("migrations", "migrations"));
 }
 
 bool wants_migrations(ActionContext& context) {
