@@ -83,8 +83,8 @@ Journal Journal::open(const fs::path& folder, Files& files, const Redactor& reda
   files.make_folder(folder, 0700);
   const bool is_new = !files.exists(folder / journal_name);
   try {
-    Journal journal(std::unique_ptr<State>(
-        new State{folder, JournalDatabase::open(folder / journal_name), &files, &redactor, &faults}));
+    Journal journal(std::make_unique<State>(
+        State{folder, JournalDatabase::open(folder / journal_name), &files, &redactor, &faults}));
     if (is_new) files.sync_folder(folder);
     // On a full disk it is opened all the same: a rollback may have to go on.
     journal.take_ballast();
@@ -98,7 +98,7 @@ Journal Journal::open(const fs::path& folder, Files& files, const Redactor& reda
 std::optional<Journal> Journal::open_for_reading(const fs::path& folder) {
   std::unique_ptr<JournalDatabase> database = JournalDatabase::open_for_reading(folder / journal_name);
   if (database == nullptr) return std::nullopt;
-  return Journal(std::unique_ptr<State>(new State{folder, std::move(*database)}));
+  return Journal(std::make_unique<State>(State{folder, std::move(*database)}));
 }
 
 void Journal::append(std::vector<Event>& events) {

@@ -124,7 +124,7 @@ void journal_check_version(poco::Session& session, const std::filesystem::path& 
 
 JournalDatabase JournalDatabase::open(const std::filesystem::path& file) {
   return journal_guard("open", file, [&] {
-    JournalDatabase database(std::unique_ptr<State>(new State{file, journal_session(file, "rwc")}));
+    JournalDatabase database(std::make_unique<State>(State{file, journal_session(file, "rwc")}));
     poco::Session& session = database.state_->session;
     if (journal_has_tables(session)) journal_check_version(session, file);
     database.prepare_for_writing();
@@ -148,10 +148,10 @@ std::unique_ptr<JournalDatabase> JournalDatabase::open_for_reading(const std::fi
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return nullptr;
   return journal_guard("open", file, [&]() -> std::unique_ptr<JournalDatabase> {
-    auto state = std::unique_ptr<State>(new State{file, journal_session(file, "ro")});
+    auto state = std::make_unique<State>(State{file, journal_session(file, "ro")});
     if (!journal_has_tables(state->session)) return nullptr;
     journal_check_version(state->session, file);
-    return std::unique_ptr<JournalDatabase>(new JournalDatabase(std::move(state)));
+    return std::make_unique<JournalDatabase>(JournalDatabase(std::move(state)));
   });
 }
 

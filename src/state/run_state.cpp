@@ -1,7 +1,6 @@
 #include "state/run_state.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace deployer {
 
@@ -34,7 +33,8 @@ std::optional<bool> fold_flag(const Json& data, const char* key) {
 
 Json fold_json(const Json& data, const char* key, Json otherwise) {
   const Json* value = fold_member(data, key);
-  return value == nullptr ? std::move(otherwise) : *value;
+  if (value != nullptr) return *value;
+  return otherwise;
 }
 
 std::vector<std::string> fold_texts(const Json& data, const char* key) {

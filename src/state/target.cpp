@@ -55,7 +55,7 @@ Target target_from(const Json& json, const fs::path& root, const fs::path& folde
 
 fs::path state_root(const std::string& configured, const std::map<std::string, std::string>& environment) {
   if (configured != "auto") return fs::absolute(configured).lexically_normal();
-  const fs::path of_system = "/var/lib/deployer";
+  fs::path of_system = "/var/lib/deployer";
   if (target_may_make(of_system)) return of_system;
   // XDG Base Directory Specification: a relative path in it is to be ignored.
   const fs::path state_home = target_variable(environment, "XDG_STATE_HOME");

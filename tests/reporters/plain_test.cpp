@@ -13,6 +13,8 @@ namespace {
 
 constexpr const char* plain_run = "20261124T120000000-abcdef";
 
+}  // namespace
+
 class PlainReporterTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -105,6 +107,8 @@ class PlainReporterTest : public testing::Test {
   std::chrono::system_clock::time_point now{std::chrono::seconds(1795521600)};
   std::int64_t seq = 0;
 };
+
+namespace {
 
 constexpr const char* plain_success =
     R"(12:00:00  run 20261124T120000000-abcdef of production, 2026-11-24 12:00:00 +0000

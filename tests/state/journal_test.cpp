@@ -22,6 +22,8 @@ namespace {
 using test::Folder;
 using test::read_file;
 
+}  // namespace
+
 class JournalTest : public testing::Test {
  protected:
   Journal open() { return Journal::open(place(), files, redactor, faults); }
@@ -38,6 +40,8 @@ class JournalTest : public testing::Test {
   Redactor redactor;
   FaultPoints faults;
 };
+
+namespace {
 
 using Names = std::vector<std::string>;
 

@@ -18,6 +18,8 @@ namespace {
 
 using test::Folder;
 
+}  // namespace
+
 class RunsTest : public testing::Test {
  protected:
   Target target(const std::string& name) const { return target_of(folder / "state", "", "", name, ""); }
@@ -58,8 +60,6 @@ class RunsTest : public testing::Test {
   Redactor redactor;
   FaultPoints faults;
 };
-
-}  // namespace
 
 TEST_F(RunsTest, AreNoneInAStateFolderThatIsNotThere) {
   EXPECT_TRUE(list_runs_of(root(), files).empty());

@@ -28,6 +28,8 @@ LockOwner owner_named(const std::string& run) {
 
 Deadline at_once() { return Deadline::after(Duration(0)); }
 
+}  // namespace
+
 class TargetLockTest : public testing::Test {
  protected:
   Target target() const {
@@ -41,6 +43,8 @@ class TargetLockTest : public testing::Test {
   Folder folder;
   Files files;
 };
+
+namespace {
 
 /// A process that holds the lock until it is killed.
 class Holder {
