@@ -82,6 +82,8 @@ class Arguments {
     }
     value.option = parser_.add_option(name, value.words);
     const bool many = parameter.type == ParameterType::list || parameter.type == ParameterType::map;
+    // A vector would take the words behind its value too, the pipeline's name among them.
+    if (name.starts_with('-')) value.option->allow_extra_args(false);
     if (!many) value.option->expected(1);
     if (many && name.starts_with('-')) value.option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     if (!many && name.starts_with('-')) value.option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
