@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.program import PROGRAM, ROOT, Project  # noqa: E402
 
 PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md",
-                *(ROOT / "docs").rglob("*.md")])
+                ROOT / "examples" / "book-library" / "README.md", *(ROOT / "docs").rglob("*.md")])
 ACTION_SOURCES = {
     "validate": ["validate.cpp"], "connectivity": ["connectivity.cpp"], "backup": ["backup.cpp"],
     "migrate": ["migrate/migrate.cpp"], "restore": ["restore_backup.cpp"], "prune": ["prune.cpp"],
@@ -195,6 +195,11 @@ class Links(unittest.TestCase):
         linked = set(re.findall(r"docs/([a-z-]+\.md)", text_of("README.md")))
         self.assertEqual({page.name for page in (ROOT / "docs").glob("*.md")} - linked, set())
 
+    def test_the_architecture_names_every_room(self):
+        page = text_of("ARCHITECTURE.md")
+        rooms = [folder.name for folder in (ROOT / "src").iterdir() if folder.is_dir()]
+        self.assertEqual([room for room in rooms if f"| `{room}/` |" not in page], [])
+
     def test_the_scripts_that_the_readme_names_exist(self):
         for block in blocks_of(ROOT / "README.md"):
             for path in re.findall(r"\b(?:packaging|tests|examples|pipelines)/[\w./-]+", block.text):
@@ -209,9 +214,13 @@ class Complete(unittest.TestCase):
         self.project = Project()
         self.addCleanup(self.project.__exit__)
 
+    told = {}
+
     def commands(self):
-        """Each command with its help."""
-        found = {}
+        """Each command with its help, asked once."""
+        found = self.told
+        if found:
+            return found
         listed = self.project.run("help").out.split("commands:\n")[1].split("\nflags of")[0]
         for line in listed.splitlines():
             if re.match(r"  [a-z]", line):
