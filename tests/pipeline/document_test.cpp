@@ -44,7 +44,8 @@ steps:
   EXPECT_EQ(pipeline.env,
             (std::map<std::string, std::string>{{"LOG_LEVEL", "INFO"}, {"APP", "/srv/book-library/current"}}));
   EXPECT_EQ(pipeline.inherit_env, std::vector<std::string>{"SSH_AGENT"});
-  EXPECT_EQ(pipeline.database.dump(), R"({"url":"sqlite:////srv/book-library.db","migrations":"sql"})");
+  EXPECT_EQ(pipeline.database.dump(),
+            R"({"url":"sqlite:////srv/book-library.db","migrations":"sql","history_table":"deployer_migrations"})");
   EXPECT_EQ(pipeline.database_origin, "document");
   EXPECT_EQ(pipeline.backups.dump(), R"({"directory":"/srv/book-library/backups"})");
   EXPECT_EQ(pipeline.lock, "production");
@@ -90,7 +91,7 @@ TEST(Document, IsCalledAsItsFileWhereItHasNoName) {
   const Pipeline pipeline = project.load("steps: [{run: 'true'}]\n");
   EXPECT_EQ(pipeline.name, "p");
   EXPECT_EQ(pipeline.on_failure, OnFailure::rollback);
-  EXPECT_EQ(pipeline.database.dump(), R"({"migrations":"migrations"})");
+  EXPECT_EQ(pipeline.database.dump(), R"({"migrations":"migrations","history_table":"deployer_migrations"})");
   EXPECT_EQ(pipeline.database_origin, "");
   EXPECT_EQ(pipeline.backups.dump(), R"({"directory":"backups"})");
   EXPECT_EQ(pipeline.timeout, std::nullopt);
