@@ -23,13 +23,18 @@ constexpr int summary_yellow = 33;
 constexpr int summary_red = 31;
 
 SummaryVerdict summary_verdict(const RunState& state) {
+  // Only what something has proved is claimed.
+  const bool proved = state.verified == std::optional<bool>(true);
   switch (state.status) {
     case RunStatus::succeeded:
       return {"succeeded", summary_green};
     case RunStatus::rolled_back:
-      return {"failed, and was rolled back: everything is as it was before", summary_yellow};
+      return {proved ? "failed, and was rolled back: everything is as it was before" : "failed, and was rolled back",
+              summary_yellow};
     case RunStatus::cancelled:
-      return {"was cancelled, and rolled back: everything is as it was before", summary_yellow};
+      return {
+          proved ? "was cancelled, and rolled back: everything is as it was before" : "was cancelled, and rolled back",
+          summary_yellow};
     case RunStatus::rollback_failed:
       return {"FAILED, AND COULD NOT BE ROLLED BACK WHOLLY", summary_red};
     case RunStatus::interrupted:

@@ -301,6 +301,7 @@ TEST(Summary, FitsEightyColumnsAndSaysWhatWasLost) {
   for (int i = 0; i < 30; ++i) state.warnings.push_back("w");
   state.runbook = {"a long line of a runbook that says what is left, where it is and which command puts it right"};
   const std::string text = run_summary(state, Duration(65'000), {});
+  EXPECT_EQ(text.find("\nproduction failed, and was rolled back\n"), 0u) << text;
   EXPECT_NE(text.find("  lost      3 rows of books\n"), std::string::npos) << text;
   EXPECT_NE(text.find("  but       nothing could prove that it is as before (verified: false)\n"), std::string::npos)
       << text;
