@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <list>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -22,6 +24,15 @@ std::string cli_flag(const Parameter& parameter) {
   std::string flag = "--" + parameter.name;
   std::replace(flag.begin(), flag.end(), '_', '-');
   return flag;
+}
+
+/// The `user:password` of a URL in a word, empty where there is no password.
+std::string_view credentials_in(std::string_view word) {
+  const std::size_t scheme = word.find("://");
+  const std::size_t at = word.rfind('@');
+  if (scheme == std::string_view::npos || at == std::string_view::npos || at < scheme + 3) return {};
+  const std::string_view credentials = word.substr(scheme + 3, at - scheme - 3);
+  return credentials.find(':') == std::string_view::npos ? std::string_view() : credentials;
 }
 
 /// Reads the words behind a command's name by its parameters.
@@ -43,6 +54,7 @@ class Arguments {
   }
 
   void parse(std::vector<std::string> words) {
+    check_flags(words);
     std::reverse(words.begin(), words.end());
     try {
       parser_.parse(std::move(words));
@@ -55,7 +67,7 @@ class Arguments {
     for (const Parameter& parameter : operation_.parameters) {
       if (request_.contains(parameter.name)) continue;
       if (parameter.required) {
-        throw Error(ErrorKind::usage, "'deployer " + operation_.words.front() + "' needs " + upper(parameter.name),
+        throw Error(ErrorKind::usage, "'deployer " + operation_.words.front() + "' needs " + shown_name(parameter),
                     help_hint());
       }
       if (!parameter.fallback.is_null()) request_[parameter.name] = parameter.fallback;
@@ -83,7 +95,7 @@ class Arguments {
     value.option = parser_.add_option(name, value.words);
     const bool many = parameter.type == ParameterType::list || parameter.type == ParameterType::map;
     // A vector would take the words behind its value too, the pipeline's name among them.
-    if (name.starts_with('-')) value.option->allow_extra_args(false);
+    if (!many || name.starts_with('-')) value.option->allow_extra_args(false);
     if (!many) value.option->expected(1);
     if (many && name.starts_with('-')) value.option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     if (!many && name.starts_with('-')) value.option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -113,18 +125,55 @@ class Arguments {
     map[word.substr(0, equals)] = word.substr(equals + 1);
   }
 
-  [[noreturn]] void refuse(const std::string& word) const {
-    if (!word.starts_with('-')) throw Error(ErrorKind::usage, "unexpected argument '" + word + "'", help_hint());
-    const std::string flag = word.substr(0, word.find('='));
-    for (const std::string& later : later_flags()) {
-      if (flag == later) {
-        throw Error(ErrorKind::usage, "'deployer " + operation_.words.front() + " " + flag + "' is not in this version",
-                    help_hint());
+  const Parameter* known_flag(const std::string& flag) const {
+    for (const std::list<Value>* values : {&own_, &global_}) {
+      for (const Value& value : *values) {
+        if (!is_place(*value.parameter) && cli_flag(*value.parameter) == flag) return value.parameter;
       }
     }
+    return nullptr;
+  }
+
+  bool is_place(const Parameter& parameter) const {
+    const auto& places = operation_.positionals;
+    return std::find(places.begin(), places.end(), parameter.name) != places.end();
+  }
+
+  /// What CLI11 would say in words that are not ours, or would take for something else: flags of a later version, and
+  /// flags without their value.
+  void check_flags(const std::vector<std::string>& words) const {
+    for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+      if (!words[i].starts_with('-')) continue;
+      const std::string flag = words[i].substr(0, words[i].find('='));
+      const Parameter* parameter = known_flag(flag);
+      if (parameter == nullptr) {
+        refuse_later(flag);
+      } else if (parameter->type != ParameterType::boolean && flag == words[i]) {
+        ++i;
+        const bool is_flag = i < words.size() && known_flag(words[i].substr(0, words[i].find('='))) != nullptr;
+        if (i == words.size() || is_flag) throw Error(ErrorKind::usage, flag + " needs a value", help_hint());
+      }
+    }
+  }
+
+  void refuse_later(const std::string& flag) const {
+    const auto& later = operation_.later_flags;
+    if (std::find(later.begin(), later.end(), flag) == later.end()) return;
+    throw Error(ErrorKind::usage, "'deployer " + operation_.words.front() + " " + flag + "' is not in this version",
+                help_hint());
+  }
+
+  [[noreturn]] void refuse(const std::string& word) const {
+    if (!word.starts_with('-')) {
+      const std::string shown = credentials_in(word).empty() ? "'" + word + "'" : "with a password in it";
+      throw Error(ErrorKind::usage, "unexpected argument " + shown, help_hint());
+    }
+    const std::string flag = word.substr(0, word.find('='));
     std::vector<std::string> known;
     for (const std::list<Value>* values : {&own_, &global_}) {
-      for (const Value& value : *values) known.push_back(cli_flag(*value.parameter));
+      for (const Value& value : *values) {
+        if (!is_place(*value.parameter)) known.push_back(cli_flag(*value.parameter));
+      }
     }
     const std::optional<std::string> meant = did_you_mean(flag, known);
     throw Error(ErrorKind::usage, "unknown flag '" + flag + "'",
@@ -138,9 +187,12 @@ class Arguments {
     return text;
   }
 
-  static std::string upper(std::string text) {
-    for (char& letter : text) letter = letter == '_' ? '-' : static_cast<char>(std::toupper(letter));
-    return text;
+  /// As help shows it: `PIPELINE`, `-m`.
+  std::string shown_name(const Parameter& parameter) const {
+    if (!is_place(parameter)) return cli_flag(parameter);
+    std::string name = parameter.name;
+    for (char& letter : name) letter = letter == '_' ? '-' : static_cast<char>(std::toupper(letter));
+    return name;
   }
 
   const Operation& operation_;
@@ -164,12 +216,28 @@ LogLevel log_level_of(const std::string& word) {
   throw Error(ErrorKind::usage, "'" + word + "' is not a log level", "trace, debug, info, warning or error");
 }
 
-void take_globals(App& app, const Json& globals) {
-  app.project_flag = globals.value("C", "");
-  app.config_flag = globals.value("config", "");
+/// `-C` as git has it: as if one stood there. Paths on the command line are of that folder then.
+void work_in(App& app, const std::string& folder) {
+  if (folder.empty()) return;
+  const std::filesystem::path there = (app.cwd / folder).lexically_normal();
+  std::error_code wrong;
+  if (!std::filesystem::is_directory(there, wrong)) {
+    throw Error(ErrorKind::usage, "-C " + folder + ": there is no such folder");
+  }
+  app.cwd = there.has_filename() ? there : there.parent_path();
+  app.project_flag = app.cwd.string();
+}
+
+void take_globals(App& app, const Operation& operation, const Json& globals) {
+  work_in(app, globals.value("C", ""));
+  if (globals.contains("config")) app.config_flag = (app.cwd / globals["config"].get<std::string>()).string();
   app.database_flag = globals.value("database", "");
+  if (globals.contains("database") && app.database_flag.empty()) {
+    throw Error(ErrorKind::usage, "--database is empty", "a URL, env:NAME or file:PATH");
+  }
   app.output = globals.value("output", app.output);
-  app.json = globals.value("json", false);
+  check_output(app.output, app.redactor);
+  app.json = globals.value("json", false) || (app.output == "json" && !operation.changes);
   app.yes = globals.value("yes", false);
   app.quiet = globals.value("quiet", false);
   const auto from_environment = app.environment.find("LOG_LEVEL");
@@ -177,64 +245,107 @@ void take_globals(App& app, const Json& globals) {
   open_log(log_level_of(globals.value("log_level", inherited.empty() ? "warning" : inherited)), app.redactor);
 }
 
-/// Standard output, all of it or an Error.
+/// Standard output, all of it or an Error. A reader that has seen enough is none.
 void print(const std::string& text) {
   errno = 0;
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written && errno != EPIPE) throw io_error(errno, "cannot write to standard output");
 }
 
-void print_error(const App& app, const Error& raw) {
+/// The same where the exit status tells of something that is done: it stays what it is.
+void print_if_possible(const std::string& text) {
+  try {
+    print(text);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "warning: %s\n", error.message.c_str());
+  }
+}
+
+/// The text of the error stands on stderr already; that it cannot be told on stdout too would be one complaint too
+/// many.
+void print_error_document(const Error& error) {
+  try {
+    print(dump_pretty({{"error", to_json(error)}}) + "\n");
+  } catch (const Error&) {
+  }
+}
+
+int fail(const App& app, const Error& raw) {
   const Error error = app.redactor.clean(raw);
   std::fprintf(stderr, "%s\n", error.text().c_str());
-  if (app.json) print(dump_pretty({{"error", to_json(error)}}) + "\n");
+  if (app.json) print_error_document(error);
+  return error_kind_info(error.kind).exit_status;
+}
+
+std::string text_of_reply(const App& app, const Operation& operation, const Reply& reply) {
+  if (app.json) return dump_pretty(app.redactor.clean(reply.json)) + "\n";
+  // Events have stood there, and nothing else may.
+  if (app.output == "json" && operation.changes) return {};
+  const bool is_answer = !operation.changes && !operation.writes;
+  return app.quiet && reply.exit_status == 0 && !is_answer ? std::string() : app.redactor.clean(reply.text);
 }
 
 int answer(App& app, const std::vector<std::string>& words) {
   const Asked asked = find_operation(words);
-  if (asked.version) {
-    print("deployer " + std::string(version()) + " (" + std::string(revision()) + ")\n");
-    return 0;
-  }
-  if (asked.help) {
-    print(asked.operation != nullptr ? help_text(*asked.operation) : help_text());
-    return 0;
-  }
-  Arguments arguments(*asked.operation);
+  const Operation& operation = *asked.operation;
+  Arguments arguments(operation);
   arguments.parse(asked.rest);
-  take_globals(app, arguments.globals());
-  const Reply reply = asked.operation->run(app, arguments.request());
-  if (app.json) {
-    print(dump_pretty(app.redactor.clean(reply.json)) + "\n");
-  } else if (!reply.text.empty()) {
-    print(app.redactor.clean(reply.text));
+  take_globals(app, operation, arguments.globals());
+  const Reply reply = operation.run(app, arguments.request());
+  const std::string text = text_of_reply(app, operation, reply);
+  if (text.empty()) return reply.exit_status;
+  if (operation.changes || operation.writes) {
+    print_if_possible(text);
+  } else {
+    print(text);
   }
   return reply.exit_status;
 }
 
+bool asks_for_json(const std::vector<std::string>& words) {
+  return std::find(words.begin(), words.end(), "--json") != words.end();
+}
+
 }  // namespace
 
+std::optional<int> answer_at_once(const std::vector<std::string>& words) {
+  try {
+    const Asked asked = find_operation(words);
+    if (asked.version) {
+      print("deployer " + std::string(version()) + " (" + std::string(revision()) + ")\n");
+      return 0;
+    }
+    if (!asked.help) return std::nullopt;
+    if (!asked.group.empty()) {
+      print(help_text(asked.group));
+    } else {
+      print(asked.operation != nullptr ? help_text(*asked.operation) : help_text());
+    }
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.text().c_str());
+    if (asks_for_json(words)) print_error_document(error);
+    return error_kind_info(error.kind).exit_status;
+  }
+}
+
 int run_cli(App& app, const std::vector<std::string>& words) {
-  app.json = std::find(words.begin(), words.end(), "--json") != words.end();
+  app.json = asks_for_json(words);
   try {
     return answer(app, words);
   } catch (const Error& error) {
-    print_error(app, error);
-    return error_kind_info(error.kind).exit_status;
+    return fail(app, error);
   } catch (const std::exception& bug) {
-    print_error(app, Error(ErrorKind::internal, std::string("this is a bug: ") + bug.what()));
-    return error_kind_info(ErrorKind::internal).exit_status;
+    return fail(app, Error(ErrorKind::internal, std::string("this is a bug: ") + bug.what()));
   }
 }
 
 bool hide_passwords(int argc, char** argv) {
   bool hidden = false;
   for (int i = 1; i < argc; ++i) {
-    char* value = nullptr;
-    if (std::strcmp(argv[i], "--database") == 0 && i + 1 < argc) value = argv[i + 1];
-    if (std::strncmp(argv[i], "--database=", 11) == 0) value = argv[i] + 11;
-    if (value == nullptr || std::strchr(value, '@') == nullptr) continue;
-    std::memset(value, 'x', std::strlen(value));
+    const std::string_view credentials = credentials_in(argv[i]);
+    if (credentials.empty()) continue;
+    std::memset(argv[i] + (credentials.data() - argv[i]), 'x', credentials.size());
     hidden = true;
   }
   return hidden;

@@ -13,6 +13,7 @@ struct Asked {
   std::string name;                      ///< as typed: "migrate status"
   std::vector<std::string> rest;         ///< all other words, in their order
   bool help = false;                     ///< `help`, `--help`, `-h`
+  std::string group;                     ///< help for all that begins with this word: "migrate"
   bool version = false;
 };
 
@@ -25,6 +26,7 @@ const std::vector<Parameter>& global_flags();
 
 /// What `deployer help` and `deployer help COMMAND` print: at most 80 columns.
 std::string help_text();
+std::string help_text(const std::string& group);
 std::string help_text(const Operation& operation);
 
 }  // namespace deployer

@@ -1,10 +1,16 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "backups/catalogue.h"
+#include "backups/restore.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "database/dialect.h"
+#include "database/session.h"
+#include "engine/engine.h"
 #include "operations/execute.h"
 #include "operations/verbs.h"
 #include "operations/workspace.h"
@@ -26,6 +32,29 @@ Execution one_step_run(const Workspace& workspace, const std::string& name, cons
   return execution;
 }
 
+bool copies_online(const database::Capabilities& able) { return able.online_backup; }
+
+/// The file that a name means, found before there is a run. Nothing where there is no database yet to restore into:
+/// then the step finds it.
+std::optional<std::filesystem::path> backup_named(const Workspace& workspace, const std::string& name) {
+  const App& app = workspace.app();
+  const Deadline deadline = Deadline::after(std::chrono::seconds(60), app.stop.stop());
+  std::unique_ptr<database::Session> session;
+  try {
+    session =
+        database::open(url_of(workspace.database_only()), workspace.project(), database::Access::read_only, deadline);
+  } catch (const Error& error) {
+    if (error.kind == ErrorKind::not_found) return std::nullopt;
+    throw;
+  }
+  return backups::find_source(name, backups_folder(workspace), *session, app.files).file;
+}
+
+std::string backup_state(const backups::Manifest& backup) {
+  if (backup.drilled_at) return "drilled";
+  return backup.verified_at ? "verified" : "unverified";
+}
+
 Json output_of(const RunState& state, const std::string& uses, const std::string& key) {
   for (const StepState& step : state.steps) {
     if (step.uses == uses && step.outputs.contains(key)) return step.outputs[key];
@@ -37,8 +66,10 @@ Json output_of(const RunState& state, const std::string& uses, const std::string
 
 Reply create_backup(App& app, const Json& request) {
   Workspace workspace(app);
+  workspace.dialect_for("backup", copies_online);
   Json with = Json::object();
-  if (request.contains("path")) with["path"] = (app.cwd / request["path"].get<std::string>()).lexically_normal().string();
+  if (request.contains("path"))
+    with["path"] = (app.cwd / request["path"].get<std::string>()).lexically_normal().string();
   if (request.contains("tag")) with["tag"] = request["tag"];
   Execution execution = one_step_run(workspace, "backup", Json::array({{{"uses", "backup"}, {"with", with}}}), request);
   // Scripts read the file's name: it stands alone on standard output.
@@ -60,13 +91,18 @@ Reply list_backups(App& app, const Json& /*request*/) {
   const backups::Catalogue catalogue = backups::list(backups_folder(workspace), app.files);
   Reply reply;
   reply.json = {{"items", Json::array()}};
+  std::size_t longest = 0;
+  for (const backups::Manifest& backup : catalogue.backups) longest = std::max(longest, backup.name.size());
   for (const backups::Manifest& backup : catalogue.backups) {
     reply.json["items"].push_back(backup.json());
-    const std::string looked_at = backup.drilled_at ? "drilled" : backup.verified_at ? "verified" : "not verified";
     const Json& revision = backup.revision;
-    reply.text += fmt::format("{:<28} {} UTC {:>10}  {:<12} {}\n", backup.name,
-                              rfc3339(backup.created_at).substr(0, 19).replace(10, 1, " "), human_size(backup.bytes),
-                              looked_at, revision.is_string() ? revision.get<std::string>() : dump(revision));
+    const std::string stands = revision.is_null()     ? "-"
+                               : revision.is_string() ? revision.get<std::string>()
+                                                      : dump(revision);
+    // The name has the seconds; so the line has room for a revision in 80 columns.
+    reply.text += fmt::format("{:<{}}  {}  {:>9}  {:<10}  {}\n", backup.name, longest,
+                              rfc3339(backup.created_at).substr(0, 16).replace(10, 1, " "), human_size(backup.bytes),
+                              backup_state(backup), stands);
   }
   for (const std::string& problem : catalogue.problems) reply.text += "warning: " + problem + "\n";
   if (reply.text.empty()) reply.text = "no backups in " + backups_folder(workspace).string() + "\n";
@@ -78,6 +114,8 @@ Reply restore_backup(App& app, const Json& request) {
   std::string name = request.at("name");
   // A path is of the folder that one stands in; a bare name is one of the backup folder.
   if (name.find('/') != std::string::npos) name = (app.cwd / name).lexically_normal().string();
+  workspace.dialect_for("restore", copies_online);
+  name = backup_named(workspace, name).value_or(name).string();
   const std::string question = "this replaces the content of the database by " + name + ". Go on?";
   if (workspace.settings().flag("require_confirmation_for_destructive_ops") && !app.yes &&
       !(app.ask && app.ask(question))) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "database/dialect.h"
 #include "database/session.h"
+#include "engine/engine.h"
 #include "migrations/create.h"
 #include "migrations/graph.h"
 #include "migrations/history.h"
@@ -36,10 +37,9 @@ struct MigrationView {
   }
 
   void read_history() {
-    const Deadline deadline = Deadline::after(std::chrono::seconds(60));
+    const Deadline deadline = Deadline::after(std::chrono::seconds(60), workspace.app().stop.stop());
     try {
-      const auto session =
-          database::open(url_of(pipeline), workspace.project(), database::Access::read_only, deadline);
+      const auto session = database::open(url_of(pipeline), workspace.project(), database::Access::read_only, deadline);
       rows = migrations::History(workspace.settings().text("migrations.history_table")).read(*session, deadline);
     } catch (const Error& error) {
       if (error.kind != ErrorKind::not_found) throw;
@@ -145,7 +145,8 @@ migrations::Section section_of(const MigrationView& view, const std::string& id,
   if (up) return *revision->up;
   const auto row = view.rows.find(id);
   if (row != view.rows.end() && row->second.has_down) return {row->second.down_text, 1};
-  throw Error(ErrorKind::invalid, "revision '" + id + "' is irreversible: it was applied without a down section");
+  if (row == view.rows.end() && revision != nullptr && revision->down) return *revision->down;  // --sql FROM:TO
+  throw Error(ErrorKind::invalid, "revision '" + id + "' is irreversible: it has no down section");
 }
 
 MigrationPlan plan_of(const MigrationView& view, const std::string& target, bool up) {
@@ -154,7 +155,22 @@ MigrationPlan plan_of(const MigrationView& view, const std::string& target, bool
   return {view.graph.plan_downgrade(target, applied, migrations::parents_of(view.rows)), false};
 }
 
-Reply dry_run(const MigrationView& view, const MigrationPlan& plan) {
+/// `FROM:TO` of `--sql`: as if FROM were where the database stands.
+MigrationPlan plan_of_range(const MigrationView& view, const std::string& range, bool up) {
+  const std::size_t colon = range.find(':');
+  const std::string from = range.substr(0, colon);
+  const std::string to = range.substr(colon + 1);
+  std::set<std::string> applied;
+  for (const std::string& id : from.empty() ? Ids{} : view.graph.resolve(from, migrations::current_of(view.rows))) {
+    const std::set<std::string> before = view.graph.ancestors(id);
+    applied.insert(before.begin(), before.end());
+    applied.insert(id);
+  }
+  if (up) return {view.graph.plan_upgrade(to.empty() ? "head" : to, applied), true};
+  return {view.graph.plan_downgrade(to, applied, migrations::parents_of(view.rows)), false};
+}
+
+Reply dry_run(const MigrationView& view, const MigrationPlan& plan, bool backs_up) {
   Reply reply;
   reply.json = {{"direction", plan.up ? "up" : "down"}, {"steps", Json::array()}};
   for (const std::string& id : plan.ids) {
@@ -175,7 +191,9 @@ Reply dry_run(const MigrationView& view, const MigrationPlan& plan) {
                                    {"description", revision != nullptr ? revision->description : ""},
                                    {"statements", statements},
                                    {"reversible", reversible},
-                                   {"way_back", reversible ? "down" : "restore"}});
+                                   {"way_back", reversible ? "down"
+                                                : backs_up ? "restore"
+                                                           : "none"}});
   }
   if (plan.ids.empty()) reply.text = "nothing to do\n";
   return reply;
@@ -185,12 +203,15 @@ Reply sql_script(const MigrationView& view, const MigrationPlan& plan) {
   Reply reply;
   for (const std::string& id : plan.ids) {
     const migrations::Section section = section_of(view, id, plan.up);
-    reply.text += "-- " + std::string(plan.up ? "upgrade " : "downgrade ") + id + "\nBEGIN;\n";
+    const migrations::Revision* revision = view.graph.find(id);
+    const bool in_transaction = revision == nullptr || revision->in_transaction;
+    reply.text +=
+        "-- " + std::string(plan.up ? "upgrade " : "downgrade ") + id + "\n" + (in_transaction ? "BEGIN;\n" : "");
     const database::Script script = migrations::statements_of(section, id, view.dialect->lexer());
     for (const database::Statement& statement : script.statements) {
       reply.text += std::string(statement.text) + ";\n";
     }
-    reply.text += "COMMIT;\n";
+    if (in_transaction) reply.text += "COMMIT;\n";
   }
   reply.json = {{"sql", reply.text}};
   return reply;
@@ -219,34 +240,54 @@ Duration asked_lock_timeout(const Workspace& workspace, const Json& request) {
 }
 
 Reply migrate(App& app, const Json& request, bool up) {
-  MigrationView view(app);
+  MigrationView view(app, false);
+  if (!request.value("sql", false) && !request.value("dry_run", false)) {
+    view.workspace.dialect_for(up ? "upgrade" : "downgrade",
+                               [](const database::Capabilities& able) { return able.transactional_ddl; });
+  }
+  view.read_history();
   view.check_history(app);
-  const MigrationPlan plan = plan_of(view, request.at("revision"), up);
+  const std::string wanted = request.at("revision");
+  const bool is_range = wanted.find(':') != std::string::npos;
+  if (is_range && !request.value("sql", false)) {
+    throw Error(ErrorKind::usage, "'" + wanted + "' is a range, which stands with --sql only");
+  }
+  const MigrationPlan plan = is_range ? plan_of_range(view, wanted, up) : plan_of(view, wanted, up);
   if (request.value("sql", false)) return sql_script(view, plan);
-  if (request.value("dry_run", false)) return dry_run(view, plan);
+  const bool backs_up = view.workspace.settings().flag("backup_enabled") && !request.value("no_backup", false);
+  if (request.value("dry_run", false)) return dry_run(view, plan, backs_up);
   const auto most = static_cast<std::size_t>(view.workspace.settings().integer("max_rollback_revisions"));
-  const std::string question = fmt::format("this reverts {} revisions, more than max_rollback_revisions ({}). Go on?",
-                                           plan.ids.size(), most);
+  const std::string question =
+      fmt::format("this reverts {} revisions, more than max_rollback_revisions ({}). Go on?", plan.ids.size(), most);
   if (!up && plan.ids.size() > most && !app.yes && !(app.ask && app.ask(question))) {
     throw Error(ErrorKind::confirmation, question, "--yes answers it");
   }
   if (plan.ids.empty()) {
-    Reply reply{0, app.quiet ? "" : "nothing to do\n", migration_json(RunState{}, "nothing to do")};
+    Reply reply{0, app.quiet ? "" : "nothing to do\n", migration_json(RunState{}, "")};
     const Json current = migrations::ids_json(migrations::current_of(view.rows));
-    reply.json.update({{"success", true}, {"from", current}, {"to", current}});
+    reply.json.update({{"success", true}, {"message", "nothing to do"}, {"from", current}, {"to", current}});
     return reply;
   }
-  Json with = {{"target", request.at("revision")}, {"direction", up ? "up" : "down"}};
+  Json with = {{"target", wanted}, {"direction", up ? "up" : "down"}};
   if (request.value("no_rehearse", false)) with["rehearse"] = false;
   if (request.value("no_checks", false)) with["checks"] = false;
   Json steps = Json::array();
-  const bool backs_up = view.workspace.settings().flag("backup_enabled") && !request.value("no_backup", false);
   if (backs_up) steps.push_back(backup_step());
   steps.push_back({{"uses", "migrate"}, {"with", with}});
   Execution execution = built_in(up ? "upgrade" : "downgrade", steps);
   execution.lock_timeout = asked_lock_timeout(view.workspace, request);
   const RunState state = execute(view.workspace, execution);
   return {state.exit_status.value_or(1), "", migration_json(state, up ? "upgraded" : "downgraded")};
+}
+
+/// The way back that was gone, else the one that stood ready.
+Json way_back_of(const RunState& state) {
+  const Json gone = fact_of(state, "way_back");
+  if (!gone.is_null()) return gone;
+  for (const StepState& step : state.steps) {
+    if (step.outputs.contains("way_back")) return step.outputs["way_back"];
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -267,7 +308,7 @@ Json migration_json(const RunState& state, const std::string& done) {
           {"to", success ? fact_of(state, "revision_after") : fact_of(state, "revision_before")},
           {"applied", success && !fact_of(state, "applied").is_null() ? fact_of(state, "applied") : Json::array()},
           {"backup", fact_of(state, "backup")},
-          {"way_back", fact_of(state, "way_back")},
+          {"way_back", way_back_of(state)},
           {"duration_ms", took},
           {"run", state.id.empty() ? Json() : Json(state.id)}};
 }
@@ -286,6 +327,8 @@ Reply create_migration(App& app, const Json& request) {
   migrations::CreateRequest wanted;
   wanted.folder = view.folder;
   wanted.message = request.contains("m") ? request["m"] : request.at("message");
+  if (trim(wanted.message).empty())
+    throw Error(ErrorKind::usage, "the message is empty", "say in a few words what it does");
   wanted.file_template = workspace.settings().text("migrations.file_template");
   wanted.slug_length = static_cast<std::size_t>(workspace.settings().integer("migrations.truncate_slug_length"));
   wanted.rev_id = text_of(request, "rev_id");

@@ -52,7 +52,7 @@ void recover_one(Workspace& workspace, const Target& target, Recovered& recovere
 Reply run_pipeline(App& app, const Json& request) {
   Workspace workspace(app);
   Execution execution;
-  execution.document.file = find_pipeline(request.at("pipeline"), workspace.project(), app.files);
+  execution.document.file = workspace.find_document(request.at("pipeline"));
   execution.vars = request.value("var", std::map<std::string, std::string>{});
   execution.only = request.value("only", std::vector<std::string>{});
   execution.skip = request.value("skip", std::vector<std::string>{});
@@ -69,11 +69,11 @@ Reply validate_pipelines(App& app, const Json& request) {
   Reply reply;
   reply.json = {{"items", Json::array()}};
   for (const std::string word : request.at("pipelines")) {
-    const std::filesystem::path file = find_pipeline(word, workspace.project(), app.files);
+    const std::filesystem::path file = workspace.find_document(word);
     Diagnostics found;
     try {
       found = workspace.check(file);
-      if (found.empty()) reply.text += file.lexically_relative(app.cwd).string() + ": good\n";
+      if (found.empty() && !app.quiet) reply.text += file.lexically_relative(app.cwd).string() + ": good\n";
     } catch (const Error& error) {
       if (error.diagnostics.empty()) throw;
       found = error.diagnostics;

@@ -41,26 +41,35 @@ Json summary_json(const RunState& state) {
 
 std::string step_lines(const StepState& step) {
   const std::string took = step.duration ? human_duration(*step.duration) : "";
-  std::string out = fmt::format("  {:<20} {:<12} {:>8}  {}\n", step.id, name_of(step.status), took, step.summary);
+  std::string out = fmt::format("  {:<20} {:<12} {:>8}", step.id, name_of(step.status), took);
+  // An error says more than the summary, and stands on a line of its own.
+  if (step.error.empty() && !step.summary.empty()) out += "  " + step.summary;
+  out += "\n";
   if (!step.error.empty()) out += "    error: " + step.error + "\n";
   if (!step.undo.empty()) out += "    undone: " + step.undo + "\n";
   return out;
 }
 
+std::string fact_line(const std::string& label, const std::string& value) {
+  return fmt::format("{:<16} {}\n", label, value);
+}
+
 std::string text_of(const RunState& state) {
-  std::string out =
-      fmt::format("run       {}\npipeline  {}\nstatus    {}", state.id, state.pipeline, name_of(state.status));
-  if (state.exit_status) out += fmt::format(" (exit status {})", *state.exit_status);
-  if (state.verified) out += *state.verified ? ", verified" : ", not verified";
-  out += "\nstarted   " + when(state.started_at) + " UTC\n";
-  if (state.finished_at) out += "finished  " + when(*state.finished_at) + " UTC\n";
-  for (const char* name : {"revision_before", "revision_after", "backup", "way_back"}) {
+  std::string status(name_of(state.status));
+  if (state.exit_status) status += fmt::format(" (exit status {})", *state.exit_status);
+  if (state.verified) status += *state.verified ? ", verified" : ", not verified";
+  std::string out = fact_line("run", state.id) + fact_line("pipeline", state.pipeline) + fact_line("status", status);
+  out += fact_line("started", when(state.started_at) + " UTC");
+  if (state.finished_at) out += fact_line("finished", when(*state.finished_at) + " UTC");
+  for (const auto& [name, label] :
+       {std::pair("revision_before", "revision before"), std::pair("revision_after", "revision after"),
+        std::pair("backup", "backup"), std::pair("way_back", "way back")}) {
     const auto fact = state.facts.find(name);
     if (fact == state.facts.end()) continue;
-    out += fmt::format("{:<9} {}\n", std::string(name) == "backup" ? name : std::string(name),
-                       fact->second.is_string() ? fact->second.get<std::string>() : dump(fact->second));
+    const Json& value = fact->second;
+    out += fact_line(label, value.is_null() ? "none" : value.is_string() ? value.get<std::string>() : dump(value));
   }
-  if (!state.error.empty()) out += "error     " + state.error + "\n";
+  if (!state.error.empty()) out += fact_line("error", state.error);
   out += "\n";
   for (const StepState& step : state.steps) out += step_lines(step);
   for (const std::string& warning : state.warnings) out += "warning: " + warning + "\n";

@@ -1,6 +1,7 @@
 #include "operations/table.h"
 
 #include "operations/verbs.h"
+#include "reporters/table.h"
 
 namespace deployer {
 
@@ -27,6 +28,7 @@ std::vector<Parameter> create_flags(Parameter message) {
   return {std::move(message),
           flag("rev_id", Type::text, "its id; else twelve random hex digits"),
           flag("head", Type::text, "what it revises; else the head"),
+          flag("empty", Type::boolean, "with empty sections, as it is without a schema to compare with"),
           flag("splice", Type::boolean, "it may revise what is not a head"),
           flag("branch_label", Type::text, "a label for the branch that begins with it"),
           flag("depends_on", Type::list, "a revision that must be applied before; may be given again")};
@@ -42,19 +44,25 @@ std::vector<Parameter> migrate_flags(Parameter revision) {
           lock_timeout};
 }
 
+std::optional<std::string> at_least_one_run(const Json& value) {
+  if (value.get<std::int64_t>() >= 1) return std::nullopt;
+  return "at least 1 is needed";
+}
+
 std::vector<Operation> make_operations() {
   return {
       {.words = {"run"},
        .doc = "run a pipeline; when a step fails, everything is taken back",
        .changes = true,
        .parameters = {place("pipeline", "a path, or a file name in pipelines/", true, Type::path),
-                      flag("var", Type::map, "NAME=VALUE: a variable of the document; may be given again"),
+                      flag("var", Type::map, "a variable of the document; may be given again"),
                       flag("from", Type::text, "begin with this step"),
                       flag("only", Type::list, "run this step only; may be given again"),
                       flag("skip", Type::list, "leave this step out; may be given again"),
                       flag("no_rollback", Type::boolean, "leave what was done when a step fails (exit status 3)"),
                       lock_timeout},
        .positionals = {"pipeline"},
+       .later_flags = {"--env", "--plan", "--dry-run", "--detach", "--junit"},
        .run = run_pipeline},
       {.words = {"validate"},
        .doc = "check documents: every mistake in one go",
@@ -68,23 +76,26 @@ std::vector<Operation> make_operations() {
        .run = recover_runs},
       {.words = {"migrate status", "status"},
        .doc = "where the database stands against the migrations",
+       .later_flags = {"--exit-code"},
        .run = show_migration_status},
       {.words = {"migrate create", "create"},
        .doc = "write a new migration file",
+       .writes = true,
        .parameters = create_flags(place("message", "what it does, in one line")),
        .positionals = {"message"},
+       .later_flags = {"--autogenerate"},
        .run = create_migration},
       {.words = {"migrate revision", "revision"},
        .doc = "the same as create, as Alembic says it",
+       .writes = true,
        .parameters = create_flags(required_flag("m", "what it does, in one line")),
+       .later_flags = {"--autogenerate"},
        .run = create_migration},
       {.words = {"migrate upgrade", "upgrade"},
        .doc = "apply the pending migrations, after a backup and a rehearsal",
        .changes = true,
-       .parameters = migrate_flags({.name = "revision",
-                                    .type = Type::text,
-                                    .doc = "how far: head, heads, an id, +1, …",
-                                    .fallback = "head"}),
+       .parameters = migrate_flags(
+           {.name = "revision", .type = Type::text, .doc = "how far: head, heads, an id, +1, …", .fallback = "head"}),
        .positionals = {"revision"},
        .run = upgrade_database},
       {.words = {"migrate downgrade", "downgrade"},
@@ -98,7 +109,7 @@ std::vector<Operation> make_operations() {
       {.words = {"migrate history", "history"},
        .doc = "the revisions, newest first",
        .parameters = {flag("rev_range", Type::text, "FROM:TO: only these"),
-                      flag("r", Type::text, "the same"),
+                      flag("r", Type::text, "the same as --rev-range"),
                       flag("indicate_current", Type::boolean, "mark where the database stands"),
                       flag("verbose", Type::boolean, "with their files")},
        .run = show_history},
@@ -107,17 +118,19 @@ std::vector<Operation> make_operations() {
        .changes = true,
        .parameters = {flag("path", Type::path, "this file instead of one in the backup folder"),
                       flag("tag", Type::list, "a tag, which retention can keep; may be given again"), lock_timeout},
+       .later_flags = {"--engine", "--tables"},
        .run = create_backup},
-      {.words = {"backup list"}, .doc = "the backups, newest first", .run = list_backups},
+      {.words = {"backup list"}, .doc = "the backups, newest first", .later_flags = {"--max-age"}, .run = list_backups},
       {.words = {"restore", "backup restore"},
        .doc = "bring a backup back, after a safety backup",
        .changes = true,
        .parameters = {place("name", "a path, or a name in the backup folder"), lock_timeout},
        .positionals = {"name"},
+       .later_flags = {"--into", "--tables"},
        .run = restore_backup},
       {.words = {"runs list", "runs"},
        .doc = "the history, newest first",
-       .parameters = {flag("limit", Type::integer, "at most so many")},
+       .parameters = {{.name = "limit", .type = Type::integer, .doc = "at most so many", .check = at_least_one_run}},
        .run = list_runs},
       {.words = {"runs show"},
        .doc = "one run: its steps, its verdict, what is left",
@@ -129,6 +142,7 @@ std::vector<Operation> make_operations() {
        .parameters = {place("run", "an id, a unique beginning of one, or `last`"),
                       place("step", "one step's only", false)},
        .positionals = {"run", "step"},
+       .later_flags = {"--follow"},
        .run = show_logs},
       {.words = {"lock list", "lock"}, .doc = "the deployment locks that are held", .run = list_locks},
       {.words = {"config show", "config"}, .doc = "the settings, masked, each with its origin", .run = show_config},
@@ -191,11 +205,9 @@ const std::vector<std::string>& later_operations() {
   return words;
 }
 
-const std::vector<std::string>& later_flags() {
-  static const std::vector<std::string> flags = {"--env",          "--plan",     "--detach", "--junit",
-                                                 "--follow",  "--autogenerate", "--tables",   "--into",   "--engine",
-                                                 "--max-age", "--exit-code",    "--with-data"};
-  return flags;
+void check_output(const std::string& word, const Redactor& redactor) {
+  make_reporter(
+      word, {}, [](std::string_view) {}, redactor);
 }
 
 }  // namespace deployer

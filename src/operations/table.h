@@ -16,9 +16,12 @@ struct Operation {
   std::vector<std::string> words;
   std::string doc = {};
   bool changes = false;  ///< it is a run, and takes the lock
+  bool writes = false;   ///< it writes files of the project's source: neither a run nor a question
   std::vector<Parameter> parameters = {};
   /// Names of the parameters that are given by place, in order; a list takes all that is left.
   std::vector<std::string> positionals = {};
+  /// Flags of it that belong to a later version, as typed (`--detach`): refused by name.
+  std::vector<std::string> later_flags = {};
   std::function<Reply(App&, const Json& request)> run;
 };
 
@@ -28,7 +31,7 @@ const std::vector<Operation>& operations();
 /// Words that belong to a later version: asked for, they are refused by name instead of with "did you mean".
 const std::vector<std::string>& later_operations();
 
-/// Flags that belong to a later version, of all operations: refused by name.
-const std::vector<std::string>& later_flags();
+/// Whether `word` is one of `--output`: Error `usage` where it is none, or one of a later version.
+void check_output(const std::string& word, const Redactor& redactor);
 
 }  // namespace deployer

@@ -4,7 +4,11 @@
 #include "backups/retention.h"
 #include "base/error.h"
 #include "base/redactor.h"
+#include "base/text.h"
+#include "database/dialect.h"
 #include "database/url.h"
+#include "engine/engine.h"
+#include "engine/hooks.h"
 #include "system/files.h"
 #include "system/process.h"
 #include "system/stream/stream.h"
@@ -14,6 +18,8 @@ namespace deployer {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uint64_t largest_url_file = 64 * 1024;
 
 std::optional<std::string> complaint_of_url(const Json& value) {
   const Result<database::Url> url = database::parse_url(value.get<std::string>());
@@ -57,17 +63,25 @@ Vocabulary make_vocabulary() {
 std::string resolved_flag(const App& app, const std::string& flag) {
   if (flag.starts_with("env:")) {
     const auto found = app.environment.find(flag.substr(4));
-    if (found == app.environment.end()) {
-      throw Error(ErrorKind::secret, "--database " + flag + ": the environment has no " + flag.substr(4));
+    if (found == app.environment.end() || found->second.empty()) {
+      throw Error(ErrorKind::secret, "--database " + flag + ": the environment does not have it");
     }
     return found->second;
   }
-  if (flag.starts_with("file:")) {
-    std::string text = app.files.read(app.cwd / flag.substr(5), 64 * 1024);
-    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    return text;
+  if (!flag.starts_with("file:")) return flag;
+  try {
+    const std::string text = app.files.read(app.cwd / flag.substr(5), largest_url_file);
+    if (trim(text).empty()) throw Error(ErrorKind::secret, "the file is empty");
+    return std::string(trim(text));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::secret, "--database " + flag + ": " + error.message);
   }
-  return flag;
+}
+
+/// A file that somebody wrote for us and that cannot be read is a mistake of its author: nothing was touched.
+Error as_mistake(const Error& error) {
+  if (error.kind != ErrorKind::io) return error;
+  return Error(ErrorKind::invalid, error.message, error.hint);
 }
 
 }  // namespace
@@ -88,7 +102,11 @@ database::Url url_of(const Pipeline& pipeline) {
 Workspace::Workspace(App& app) : Workspace(app, find_project(app.cwd, app.project_flag, app.files)) {}
 
 Workspace::Workspace(App& app, const fs::path& project) : app_(app), project_(project) {
-  settings_ = Settings::load({project_, app.config_flag, app.environment}, app.files);
+  try {
+    settings_ = Settings::load({project_, app.config_flag, app.environment}, app.files);
+  } catch (const Error& error) {
+    throw as_mistake(error);
+  }
   std::string configured = settings_.text("state");
   if (configured != "auto") configured = (project_ / configured).lexically_normal().string();
   state_root_ = deployer::state_root(configured, app.environment);
@@ -117,7 +135,27 @@ Pipeline Workspace::load(const Document& document, const std::string& run_id, co
 
 Pipeline Workspace::load(const LoadRequest& request) const {
   const PipelineLoader loader(vocabulary(), settings_, app_.files, app_.processes, app_.redactor);
-  return loader.load(request, Deadline::never());
+  const Deadline deadline = Deadline::never(app_.stop.stop());
+  try {
+    return loader.load(request, deadline);
+  } catch (const Error& error) {
+    deadline.check("reading " + request.file.string());
+    throw as_mistake(error);
+  }
+}
+
+fs::path Workspace::find_document(const std::string& word) const {
+  // The loader knows the project; whoever types a path means the folder they stand in.
+  const fs::path here = app_.cwd / word;
+  const std::optional<FileInfo> info = app_.files.info(here);
+  const bool is_path = word.find('/') != std::string::npos;
+  if (is_path && info && !info->is_folder) return here.lexically_normal();
+  try {
+    return find_pipeline(word, project_, app_.files);
+  } catch (const Error&) {
+    if (info && !info->is_folder) return here.lexically_normal();
+    throw;
+  }
 }
 
 Diagnostics Workspace::check(const fs::path& file) const {
@@ -125,12 +163,22 @@ Diagnostics Workspace::check(const fs::path& file) const {
   load_request.read_secrets = false;
   load_request.run_id = "00000000T000000000-000000";
   load_request.started_at = "1970-01-01T00:00:00.000Z";
-  return load(load_request).warnings;
+  const Pipeline pipeline = load(load_request);
+  HookSet::find(pipeline, app_.files);
+  return pipeline.warnings;
 }
 
 Pipeline Workspace::database_only() const {
   // A document of one step that is never run: its head is what the settings, the environment and the flag give.
   return load({"<database>", "steps: [{run: 'true'}]\n"}, "", "", {});
+}
+
+const database::Dialect& Workspace::dialect_for(
+    const std::string& operation, const std::function<bool(const database::Capabilities&)>& is_able) const {
+  const database::Dialect& dialect = database::dialect_of(url_of(database_only()).engine);
+  if (is_able(dialect.capabilities())) return dialect;
+  throw Error(ErrorKind::usage,
+              "'deployer " + operation + "' of a " + std::string(dialect.name()) + " database is not in this version");
 }
 
 std::string Workspace::database_identity() const {

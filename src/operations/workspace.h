@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,8 +16,10 @@
 namespace deployer {
 
 namespace database {
+struct Capabilities;
 struct Url;
-}
+class Dialect;
+}  // namespace database
 
 /// Where an operation works: the project's folder, its settings, its database and its state folder.
 class Workspace {
@@ -41,18 +44,26 @@ class Workspace {
 
   Pipeline load(const LoadRequest& request) const;
 
+  /// The document that a word of the command line names: a path of the folder one stands in or of the project, or a
+  /// file name in `pipelines/`. Error `not_found` with "did you mean".
+  std::filesystem::path find_document(const std::string& word) const;
+
   /// What a document is loaded with here: its place, the flag and the environment.
   LoadRequest request(const std::filesystem::path& file) const;
 
   /// What the pipeline works on.
   Target target(const Pipeline& pipeline) const;
 
-  /// The document alone: its warnings; Error `invalid` with all its mistakes. No secret is read.
+  /// The document alone, and its hooks: its warnings; Error `invalid` with all their mistakes. No secret is read.
   Diagnostics check(const std::filesystem::path& file) const;
 
   /// The database that flag, environment or settings name, without any document: what `migrate` and `backup` work on.
   /// A pipeline without steps that holds it; `url` is absent where none is configured.
   Pipeline database_only() const;
+  /// The dialect of that database, for an operation (`backup`) that this version has only for one of this capability.
+  /// Error `usage` for another one, before anything is connected.
+  const database::Dialect& dialect_for(const std::string& operation,
+                                       const std::function<bool(const database::Capabilities&)>& is_able) const;
   /// Its identity, or empty where none is configured or its URL is wrong.
   std::string database_identity() const;
 

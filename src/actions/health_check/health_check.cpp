@@ -70,9 +70,11 @@ int wait_until_healthy(ActionContext& context) {
   const std::int64_t wanted = inputs.at("successes").get<std::int64_t>();
   const Deadline deadline = context.deadline().at_most(within);
   std::int64_t in_a_row = 0;
+  std::string told;  // the same complaint is said once, however often it is looked
   for (int attempts = 1;; ++attempts) {
     const std::optional<std::string> complaint = look_once(context, deadline.at_most(health_longest_look));
-    if (complaint) context.output(*complaint);
+    if (complaint && *complaint != told) context.output(*complaint);
+    told = complaint.value_or("");
     in_a_row = complaint ? 0 : in_a_row + 1;
     if (in_a_row >= wanted) return attempts;
     if (deadline.sleep(interval)) continue;
