@@ -149,6 +149,11 @@ class Sweep {
 
 }  // namespace
 
-std::vector<std::string> remove_leftovers(const fs::path& folder, Files& files) { return Sweep(folder, files).run(); }
+std::vector<std::string> remove_leftovers(const fs::path& folder, Files& files) {
+  // Where a file stands in the place of the folder, a backup has failed for that, and left nothing.
+  const std::optional<FileInfo> info = files.info(folder);
+  if (!info || !info->is_folder) return {};
+  return Sweep(folder, files).run();
+}
 
 }  // namespace deployer::backups
