@@ -37,6 +37,18 @@ class Redactor {
   /// True if some form of a secret stands in `text`.
   bool holds_secret(std::string_view text) const;
 
+  /// `text` with each secret that stands in it as it is replaced by `***NAME***`, so that who knows the secrets again
+  /// can read it (`with_values`): a path that holds one by chance must come back whole. Only of secrets whose name is
+  /// one of a variable; all else is left, also other forms: what leaves the process goes through `clean` afterwards.
+  std::string by_name(std::string_view text) const;
+  /// The same for every string of a document, keys too.
+  Json by_name(const Json& json) const;
+  /// The way back from `by_name`. A name that is not known stays as it is.
+  std::string with_values(std::string_view text) const;
+  Json with_values(const Json& json) const;
+  /// True if a secret was added by this name; the last one counts.
+  bool knows(std::string_view name) const;
+
   /// A stream that is masked piece by piece: a secret split over two pieces is found too, because the longest form
   /// less one byte is held back until more is known. One object a stream, one thread at a time.
   class Stream {

@@ -70,7 +70,12 @@ database::Session& ActionContext::database() {
 Json ActionContext::effect(const std::string& name, const Json& undo, const std::function<Json()>& fn) {
   Recorder& recorder = state_->recorder();
   const Step& step = state_->step;
-  take_baseline(state_->scope, state_->deadline);
+  if (recorder.state().baseline.is_null()) {
+    take_baseline(state_->scope);
+    // What that took is not the step's: its time begins anew.
+    const Deadline& forward = state_->scope.forward;
+    state_->deadline = step.timeout ? forward.at_most(*step.timeout) : forward;
+  }
   state_->deadline.check(name);
   const std::int64_t id = recorder.record("effect_intended", step.id, state_->attempt,
                                           {{"name", name}, {"action", step.uses}, {"version", 1}, {"undo", undo}});

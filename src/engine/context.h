@@ -118,8 +118,8 @@ class ActionContext {
   void set_fact(const std::string& name, const Json& value);
   Json fact(const std::string& name) const;
 
-  /// Forgets the runs of this target that ended longer ago than `age`: their events and logs. Never this one, nor one that
-  /// is not settled. For `finish`. How many.
+  /// Forgets the runs of this target that ended longer ago than `age`: their events and logs. Never this one, nor one
+  /// that is not settled. For `finish`. How many.
   std::size_t forget_runs(Duration age);
 
   void output(std::string_view line);

@@ -16,17 +16,20 @@ namespace deployer {
 
 class Clock;
 class Journal;
+class Redactor;
 
 /// Writes what happens in one run: into the journal, into the run's state, to the listeners, in one order. Durable
-/// events come from the thread that runs the pipeline, live ones from any.
+/// events come from the thread that runs the pipeline, live ones from any. The state and the listeners get events as
+/// they are; the journal gets them with secrets by name (Redactor::by_name). A listener that throws stops nothing.
 class Recorder {
  public:
-  Recorder(std::string run, Journal& journal, const Clock& clock, std::vector<EventListener*> listeners,
-           RunState state);
+  Recorder(std::string run, Journal& journal, const Clock& clock, const Redactor& redactor,
+           std::vector<EventListener*> listeners, RunState state);
 
   /// On disk when it returns, together with all that was deferred. Gives the event's seq.
   /// Throws what the journal throws; but once a rollback has begun, a journal that cannot be written stops nothing: the
-  /// first error is kept in `journal_failure`, and the events still reach state and listeners.
+  /// error is kept in `journal_failure`, the events still reach state and listeners, and are written with the next ones
+  /// if that can be done then.
   std::int64_t record(std::string_view kind, const std::string& step, int attempt, Json data);
   /// Written with the next `record`: for what recovery can find out without it. Listeners hear of it then, too.
   void defer(std::string_view kind, const std::string& step, int attempt, Json data);
@@ -41,19 +44,24 @@ class Recorder {
 
   /// From now on the journal's failures stop nothing; its ballast is freed when the disk is full.
   void begin_rollback();
-  const std::optional<Error>& journal_failure() const { return failure_; }
+  /// Why the journal does not hold all that was recorded; what is missing is tried once more first.
+  const std::optional<Error>& journal_failure();
 
  private:
   Event make(std::string_view kind, const std::string& step, int attempt, Json data) const;
+  Event by_name(const Event& event) const;
   void append(std::vector<Event>& events);
+  bool write_at_any_cost(const Error& error);
   void tell(const Event& event);
 
   std::string run_;
   Journal* journal_;
   const Clock* clock_;
+  const Redactor* redactor_;
   std::vector<EventListener*> listeners_;
   RunState state_;
   std::vector<Event> deferred_;
+  std::vector<Event> unwritten_;  ///< by name; told already, and not in the journal yet
   bool rolling_back_ = false;
   std::optional<Error> failure_;
   std::mutex telling_;

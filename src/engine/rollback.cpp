@@ -17,10 +17,18 @@ namespace deployer {
 namespace {
 
 constexpr int undo_attempts = 3;
+constexpr std::string_view mask = "***";
 constexpr Duration undo_pause = std::chrono::seconds(1);
 
 Deadline undo_deadline(const RunScope& scope, const Step& step) {
   return Deadline::after(step.timeout.value_or(scope.request.undo_grace), scope.stop->cut_short());
+}
+
+/// What the journal does not keep, and nobody could give anew. To act on it would be to act on another path.
+void refuse_masked(const Json& data, const std::string& what) {
+  if (dump(data).find(mask) == std::string::npos) return;
+  throw Error(ErrorKind::left_behind, what + " holds a secret, which the journal does not keep",
+              "give the secrets as they were when the run began, then: deployer recover; else put it right by hand");
 }
 
 bool needs_undo(const EffectState& effect) { return effect.status != EffectState::Status::undone; }
@@ -65,8 +73,10 @@ class Rollback {
       if (cut_short()) return;
       if (!baseline.contains(step.id) || baseline[step.id].is_null()) continue;
       scope_.faults.pass("settle.before " + step.id);
-      const bool ok = guarded(step, "bringing back the state of '" + step.id + "'",
-                              [&](ActionContext& context) { scope_.action(step).settle(context, baseline[step.id]); });
+      const bool ok = guarded(step, "bringing back the state of '" + step.id + "'", [&](ActionContext& context) {
+        if (after_crash_) refuse_masked(baseline[step.id], "the state before the run");
+        scope_.action(step).settle(context, baseline[step.id]);
+      });
       scope_.recorder->record("settled", step.id, 0, {{"step", step.id}, {"ok", ok}});
     }
   }
@@ -80,6 +90,9 @@ class Rollback {
       if (step.verify && had_effects(step)) verify_command(step);
     }
   }
+
+  /// What went wrong beside the walk.
+  void add_problem(const std::string& problem) { problems_.push_back(problem); }
 
   bool cut_short() const { return scope_.stop->cut_short().stop_requested(); }
   bool proved() const { return proved_; }
@@ -99,15 +112,13 @@ class Rollback {
   }
 
   bool guarded(const Step& step, const std::string& what, const std::function<void(ActionContext&)>& act) {
-    try {
+    int attempts = 0;
+    const std::optional<Error> failure = patiently(1, attempts, [&] {
       ActionContext context(scope_, step, 0, undo_deadline(scope_, step));
       act(context);
-      return true;
-    } catch (const Error& error) {
-      note(step.id, what + " failed: " + error.summary(), error.hint);
-    } catch (const std::exception& error) {
-      note(step.id, what + " failed: " + error.what());
-    }
+    });
+    if (!failure) return true;
+    note(step.id, what + " failed: " + failure->summary(), failure->hint);
     return false;
   }
 
@@ -122,7 +133,10 @@ class Rollback {
     if (step == nullptr) {
       failure = Error(ErrorKind::left_behind, "the document has no step '" + effect.step + "' any more");
     } else {
-      failure = try_undo(*step, effect, way, attempts);
+      failure = patiently(undo_attempts, attempts, [&] {
+        ActionContext context(scope_, *step, effect.attempt, undo_deadline(scope_, *step));
+        way = undo_once(context, effect);
+      });
     }
     scope_.faults.pass("undo.after " + effect.name);
     scope_.recorder->record("undo_finished", effect.step, effect.attempt,
@@ -133,30 +147,32 @@ class Rollback {
                              {"way_back", way},
                              {"attempts", attempts}});
     if (!failure) return true;
-    if (failure->kind == ErrorKind::unavailable) server_down_ = true;
     note(effect.step, "'" + effect.name + "' could not be undone: " + failure->summary(), failure->hint);
     return false;
   }
 
-  /// A server that is down is waited for, up to `rollback_wait`; anything else is tried three times.
-  std::optional<Error> try_undo(const Step& step, const EffectState& effect, std::string& way, int& attempts) {
+  /// A server that is down is waited for, up to `rollback_wait`; anything else is tried `most` times.
+  std::optional<Error> patiently(int most, int& attempts, const std::function<void()>& act) {
     const Deadline waiting = Deadline::after(scope_.request.undo_grace, scope_.stop->cut_short());
-    std::optional<Error> failure;
     while (true) {
       ++attempts;
+      std::optional<Error> failure;
       try {
-        ActionContext context(scope_, step, effect.attempt, undo_deadline(scope_, step));
-        way = undo_once(context, effect);
+        act();
         return std::nullopt;
       } catch (const Error& error) {
         failure = error;
       } catch (const std::exception& error) {
         failure = Error(ErrorKind::internal, error.what());
       }
+      // The session may be what is broken: the next attempt opens another.
+      scope_.session.reset();
       const bool server_down = failure->kind == ErrorKind::unavailable;
-      const bool final =
-          failure->kind == ErrorKind::left_behind || server_down_ || (!server_down && attempts >= undo_attempts);
-      if (final || waiting.cancelled() || waiting.expired() || !waiting.sleep(undo_pause)) return failure;
+      const bool last = failure->kind == ErrorKind::left_behind || (server_down ? server_down_ : attempts >= most);
+      if (last || waiting.cancelled() || waiting.expired() || !waiting.sleep(undo_pause)) {
+        if (server_down) server_down_ = true;
+        return failure;
+      }
     }
   }
 
@@ -165,13 +181,18 @@ class Rollback {
     const Action& action = scope_.action(step);
     const UndoRecord record{effect.action, effect.version, effect.step,  effect.attempt,
                             effect.name,   effect.undo,    effect.result};
+    if (after_crash_ && !step.rollback) refuse_masked(record.data, "what is to be undone");
     if (after_crash_ && effect.status == EffectState::Status::intended &&
         probe(context, action, record) == Probe::not_happened) {
       return "it had not happened";
     }
     if (!step.rollback) return action.undo(context, record);
     if (step.rollback->none) return "nothing (rollback: none)";
-    context.must(step.rollback->command, "the rollback command");
+    // It takes the whole attempt back, however many effects that had.
+    if (!commanded_.contains({effect.step, effect.attempt})) {
+      context.must(step.rollback->command, "the rollback command");
+      commanded_.insert({effect.step, effect.attempt});
+    }
     return "its rollback command";
   }
 
@@ -210,6 +231,7 @@ class Rollback {
   bool after_crash_;
   bool proved_ = false;
   bool server_down_ = false;
+  std::set<std::pair<std::string, int>> commanded_;
   std::vector<std::string> problems_;
 };
 
@@ -227,7 +249,7 @@ Json lost_rows(const RunScope& scope) {
   return fact == scope.recorder->state().facts.end() ? Json::array() : fact->second;
 }
 
-Verdict judge(const RunScope& scope, const Rollback& walk, bool nothing_to_undo) {
+Verdict judge(RunScope& scope, const Rollback& walk, bool nothing_to_undo) {
   Verdict verdict;
   verdict.lost = lost_rows(scope);
   verdict.runbook = walk.problems();
@@ -240,8 +262,8 @@ Verdict judge(const RunScope& scope, const Rollback& walk, bool nothing_to_undo)
     verdict.runbook.push_back("to go on with the rollback: deployer recover");
     return verdict;
   }
-  if (scope.recorder->journal_failure()) {
-    verdict.runbook.push_back("the journal could not be written: " + scope.recorder->journal_failure()->summary());
+  if (const std::optional<Error> failure = scope.recorder->journal_failure()) {
+    verdict.runbook.push_back("the journal could not be written: " + failure->summary());
     verdict.runbook.push_back("make room in " + scope.request.state_folder.string());
   }
   if (!verdict.runbook.empty()) {
@@ -265,6 +287,28 @@ Verdict judge(const RunScope& scope, const Rollback& walk, bool nothing_to_undo)
   return verdict;
 }
 
+void record_verdict(RunScope& scope, const Verdict& verdict, const std::string& reason) {
+  scope.recorder->record("run_finished", "", 0,
+                         {{"status", verdict.status},
+                          {"exit_status", verdict.exit_status},
+                          {"verified", verdict.verified},
+                          {"lost", verdict.lost},
+                          {"runbook", verdict.runbook},
+                          {"error", reason}});
+}
+
+/// Whether all that the run started has ended; what has not is named.
+std::optional<std::string> leftovers_problem(RunScope& scope) {
+  try {
+    end_leftovers(scope, false);
+    return std::nullopt;
+  } catch (const Error& left) {
+    return left.hint.empty() ? left.summary() : left.summary() + " (" + left.hint + ")";
+  }
+}
+
+}  // namespace
+
 void run_hooks_of_end(RunScope& scope, const HookSet& hooks, const std::vector<std::string>& events,
                       const std::string& status, const std::string& error) {
   for (const std::string& event : events) {
@@ -277,19 +321,6 @@ void run_hooks_of_end(RunScope& scope, const HookSet& hooks, const std::vector<s
   }
 }
 
-void record_verdict(RunScope& scope, const Verdict& verdict, const std::string& reason) {
-  end_leftovers(scope, false);
-  scope.recorder->record("run_finished", "", 0,
-                         {{"status", verdict.status},
-                          {"exit_status", verdict.exit_status},
-                          {"verified", verdict.verified},
-                          {"lost", verdict.lost},
-                          {"runbook", verdict.runbook},
-                          {"error", reason}});
-}
-
-}  // namespace
-
 void undo_attempt(RunScope& scope, const Step& step, int attempt) {
   Rollback walk(scope, false);
   walk.walk([&](const EffectState& effect) { return effect.step == step.id && effect.attempt == attempt; });
@@ -300,7 +331,8 @@ void roll_back(RunScope& scope, const HookSet& hooks, const std::string& reason,
   Recorder& recorder = *scope.recorder;
   recorder.begin_rollback();
   const std::vector<EffectState>& effects = recorder.state().effects;
-  const bool nothing_to_undo = std::none_of(effects.begin(), effects.end(), needs_undo);
+  // An earlier rollback that got as far as the last undo and no further has proved nothing yet.
+  const bool nothing_to_undo = after_crash ? effects.empty() : std::none_of(effects.begin(), effects.end(), needs_undo);
   recorder.record("rollback_started", "", 0, {{"reason", reason}, {"nothing_to_undo", nothing_to_undo}});
   run_hooks_of_end(scope, hooks, {"before-rollback"}, "failed", reason);
   Rollback walk(scope, after_crash);
@@ -308,9 +340,11 @@ void roll_back(RunScope& scope, const HookSet& hooks, const std::string& reason,
   walk.walk([](const EffectState&) { return true; });
   walk.settle();
   if (!nothing_to_undo) walk.verify();
+  if (const auto left = leftovers_problem(scope)) walk.add_problem(*left);
   const Verdict verdict = judge(scope, walk, nothing_to_undo);
   recorder.record("rollback_finished", "", 0, {{"ok", walk.problems().empty()}, {"verified", verdict.verified}});
   run_hooks_of_end(scope, hooks, {"after-rollback", "on-failure", "after-run"}, verdict.status, reason);
+  if (const auto left = leftovers_problem(scope)) recorder.record("warning", "", 0, {{"message", *left}});
   record_verdict(scope, verdict, reason);
 }
 
@@ -332,6 +366,7 @@ void finish_forward(RunScope& scope, const HookSet& hooks) {
     }
   }
   run_hooks_of_end(scope, hooks, {"on-success", "after-run"}, "succeeded", "");
+  if (const auto left = leftovers_problem(scope)) recorder.record("warning", "", 0, {{"message", *left}});
   record_verdict(scope, {"succeeded", 0, nullptr, Json::array(), {}}, "");
 }
 

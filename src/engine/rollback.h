@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/hooks.h"
 #include "engine/run_scope.h"
@@ -18,6 +19,10 @@ void roll_back(RunScope& scope, const HookSet& hooks, const std::string& reason,
 
 /// Ends a run whose success is journalled: what its steps left for then, hooks, run_finished. Goes forward only.
 void finish_forward(RunScope& scope, const HookSet& hooks);
+
+/// Runs the hooks of a run's end; one that fails, `required` or not, is a warning. A second signal ends them.
+void run_hooks_of_end(RunScope& scope, const HookSet& hooks, const std::vector<std::string>& events,
+                      const std::string& status, const std::string& error);
 
 /// Ends everything that the run started and that is no service: processes of this runner's, and after a crash those
 /// which carry the run's id.

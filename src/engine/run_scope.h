@@ -21,12 +21,15 @@ struct RunScope {
   Recorder* recorder = nullptr;  ///< null while only `check` looks
   StopRequest* stop = nullptr;   ///< null likewise
   std::shared_ptr<database::Session> session;
+  /// The way forward of the whole run; what belongs to no single step has its time from here.
+  Deadline forward = Deadline::never();
 
   const Action& action(const Step& step) const;
   const Step* find_step(const std::string& id) const;
 };
 
-/// Takes the baseline of all steps and journals it, unless it was taken before.
-void take_baseline(RunScope& scope, const Deadline& deadline);
+/// Takes the baseline of all steps that the run is to run and journals it, unless it was taken before. It has the run's
+/// time, not that of the step whose effect comes first.
+void take_baseline(RunScope& scope);
 
 }  // namespace deployer

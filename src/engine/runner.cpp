@@ -33,6 +33,12 @@ class Selection {
     }
   }
 
+  /// The steps that will really run.
+  Pipeline of(Pipeline pipeline) const {
+    std::erase_if(pipeline.steps, [&](const Step& step) { return !wants(step.id); });
+    return pipeline;
+  }
+
   bool wants(const std::string& id) const {
     const auto in = [&](const std::vector<std::string>& list) {
       return std::find(list.begin(), list.end(), id) != list.end();
@@ -96,6 +102,8 @@ class Forward {
                                 {"outputs", outcome.outputs}});
         return;
       } catch (const std::exception& failure) {
+        // A server that went away takes the session with it: what comes next opens another.
+        scope_.session.reset();
         if (after_failure(step, attempt, begun, failure)) return;
       }
       if (pause > Duration::zero() && !deadline_.sleep(pause)) deadline_.check(step.id);
@@ -168,20 +176,33 @@ Json started_data(const Pipeline& pipeline, const RunRequest& request) {
   return data;
 }
 
+/// A step that the run left in its midst (while it waited for its next attempt, when the journal could not be written)
+/// has failed.
+void finish_open_steps(Recorder& recorder, const std::string& reason) {
+  std::vector<std::pair<std::string, int>> open;
+  for (const StepState& step : recorder.state().steps) {
+    if (step.status == StepStatus::running) open.emplace_back(step.id, step.attempts);
+  }
+  for (const auto& [step, attempts] : open) {
+    recorder.record("step_finished", step, attempts, {{"status", "failed"}, {"error", reason}});
+  }
+}
+
 /// `--no-rollback` and `on_failure: stop`: what was done is left as it is, and said.
 void stop_where_it_is(RunScope& scope, const HookSet& hooks, const std::string& reason) {
   Recorder& recorder = *scope.recorder;
-  recorder.begin_rollback();
   std::vector<std::string> runbook;
   for (const EffectState& effect : recorder.state().effects) {
     if (effect.status != EffectState::Status::undone)
       runbook.push_back(effect.step + ": '" + effect.name + "' is left");
   }
   if (runbook.empty()) runbook.push_back("nothing was changed before it failed");
-  for (const std::string event : {"on-failure", "after-run"}) {
-    run_hooks(scope, hooks, {event, "", "failed", reason}, false, Deadline::never(scope.stop->cut_short()));
+  run_hooks_of_end(scope, hooks, {"on-failure", "after-run"}, "failed", reason);
+  try {
+    end_leftovers(scope, false);
+  } catch (const Error& left) {
+    runbook.push_back(left.summary());
   }
-  end_leftovers(scope, false);
   recorder.record("run_finished", "", 0,
                   {{"status", "failed"},
                    {"exit_status", error_kind_info(ErrorKind::left_behind).exit_status},
@@ -189,6 +210,21 @@ void stop_where_it_is(RunScope& scope, const HookSet& hooks, const std::string& 
                    {"lost", Json::array()},
                    {"runbook", runbook},
                    {"error", reason}});
+}
+
+/// What the journal kept by name, with the secrets that the document gave anew.
+RunState with_secrets(RunState state, const Redactor& redactor) {
+  for (StepState& step : state.steps) step.id = redactor.with_values(std::string_view(step.id));
+  for (EffectState& effect : state.effects) {
+    effect.step = redactor.with_values(std::string_view(effect.step));
+    effect.name = redactor.with_values(std::string_view(effect.name));
+    effect.undo = redactor.with_values(effect.undo);
+    effect.result = redactor.with_values(effect.result);
+  }
+  state.baseline = redactor.with_values(state.baseline);
+  for (auto& [name, value] : state.facts) value = redactor.with_values(value);
+  for (auto& [name, value] : state.services) value = redactor.with_values(value);
+  return state;
 }
 
 }  // namespace
@@ -206,12 +242,20 @@ const Step* RunScope::find_step(const std::string& id) const {
   return nullptr;
 }
 
-void take_baseline(RunScope& scope, const Deadline& deadline) {
+void take_baseline(RunScope& scope) {
   if (!scope.recorder->state().baseline.is_null()) return;
+  const Selection selection(scope.pipeline, scope.request);
   Json baseline = Json::object();
   for (const Step& step : scope.pipeline.steps) {
-    ActionContext context(scope, step, 0, deadline);
-    baseline[step.id] = scope.action(step).baseline(context);
+    if (!selection.wants(step.id)) continue;
+    try {
+      ActionContext context(scope, step, 0, scope.forward);
+      baseline[step.id] = scope.action(step).baseline(context);
+    } catch (const Error& error) {
+      throw Error(error.kind, "the state before the run, which step '" + step.id + "' would bring back, cannot be read",
+                  error.hint)
+          .caused_by(error);
+    }
   }
   scope.recorder->record("baseline_taken", "", 0, baseline);
 }
@@ -233,9 +277,10 @@ Engine::~Engine() = default;
 void Engine::check(const Pipeline& pipeline, const RunRequest& request, const Deadline& deadline) {
   const Selection selection(pipeline, request);
   HookSet::find(pipeline, parts_.files);
-  RunScope scope{parts_, actions_, pipeline, request, *faults_, nullptr, nullptr, nullptr};
-  for (const Step& step : pipeline.steps) {
-    if (!selection.wants(step.id)) continue;
+  // A step that is skipped is no way back for another: the checks do not see it.
+  const Pipeline chosen = selection.of(pipeline);
+  RunScope scope{parts_, actions_, chosen, request, *faults_, nullptr, nullptr, nullptr, deadline};
+  for (const Step& step : chosen.steps) {
     ActionContext context(scope, step, 0, deadline);
     scope.action(step).check(context);
   }
@@ -244,11 +289,11 @@ void Engine::check(const Pipeline& pipeline, const RunRequest& request, const De
 RunState Engine::run(const Pipeline& pipeline, const RunRequest& request, Journal& journal,
                      const std::vector<EventListener*>& listeners, StopRequest& stop) {
   const HookSet hooks = HookSet::find(pipeline, parts_.files);
-  Recorder recorder(request.id, journal, parts_.clock, listeners, {});
-  RunScope scope{parts_, actions_, pipeline, request, *faults_, &recorder, &stop, nullptr};
-  recorder.record("run_started", "", 0, started_data(pipeline, request));
+  Recorder recorder(request.id, journal, parts_.clock, parts_.redactor, listeners, {});
   const Deadline deadline =
       pipeline.timeout ? Deadline::after(*pipeline.timeout, stop.stop()) : Deadline::never(stop.stop());
+  RunScope scope{parts_, actions_, pipeline, request, *faults_, &recorder, &stop, nullptr, deadline};
+  recorder.record("run_started", "", 0, started_data(pipeline, request));
   std::string failure;
   try {
     Forward(scope, hooks, deadline).run();
@@ -256,6 +301,8 @@ RunState Engine::run(const Pipeline& pipeline, const RunRequest& request, Journa
   } catch (const std::exception& error) {
     failure = explain(error);
   }
+  recorder.begin_rollback();  // from here on the journal may stop nothing
+  if (!failure.empty()) finish_open_steps(recorder, failure);
   if (failure.empty()) {
     finish_forward(scope, hooks);
   } else if (request.rollback && pipeline.on_failure == OnFailure::rollback) {
@@ -268,8 +315,11 @@ RunState Engine::run(const Pipeline& pipeline, const RunRequest& request, Journa
 
 RunState Engine::recover(const Pipeline& pipeline, const RunRequest& request, RunState state, Journal& journal,
                          const std::vector<EventListener*>& listeners, StopRequest& stop) {
-  Recorder recorder(request.id, journal, parts_.clock, listeners, std::move(state));
-  RunScope scope{parts_, actions_, pipeline, request, *faults_, &recorder, &stop, nullptr};
+  Recorder recorder(request.id, journal, parts_.clock, parts_.redactor, listeners,
+                    with_secrets(std::move(state), parts_.redactor));
+  RunScope scope{
+      parts_, actions_, pipeline, request, *faults_, &recorder, &stop, nullptr, Deadline::never(stop.cut_short())};
+  recorder.begin_rollback();  // a journal that cannot be written keeps no run from being taken back
   recorder.record("recovery_started", "", 0,
                   {{"record", record_of_self().json()}, {"host", request.started.value("host", "")}});
   end_leftovers(scope, true);
