@@ -4,10 +4,12 @@ import http.client
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import unittest
 import zipfile
 
 from support.program import PROGRAM, ROOT, Project, Result, database_content, wait_for
@@ -58,6 +60,7 @@ class Library(Project):
         self.database = self.path("library.db")
         self.link = self.path("deps")
         self.writers = []
+        self.keeper = None
         subprocess.run([sys.executable, EXAMPLE / "build-wheels.py", self.path("wheels")], check=True,
                        stdout=subprocess.DEVNULL, env=without_bytecode(os.environ))
         for version in NEEDS.values():
@@ -70,6 +73,9 @@ class Library(Project):
             writer.kill()
             writer.communicate()
         super().__exit__()
+        if self.keeper is not None:
+            self.keeper.kill()
+            self.keeper.communicate()
 
     def app(self, release):
         return str(EXAMPLE / "releases" / str(release) / "app.py")
@@ -113,10 +119,29 @@ class Library(Project):
         self.write("library.yml", json.dumps(document, indent=1))
         return self.run("run", "library.yml", *words, **options)
 
-    def demo(self, release, timeout=120):
+    def mount(self, *words):
+        """Mounts something (words of mount(8)) that this library's runs and services see from now on, and nobody else:
+        in a mount namespace, which a process keeps until the end."""
+        script = shlex.join(["mount", *map(str, words)]) + " && echo mounted && exec sleep 600"
+        root = os.geteuid() == 0
+        self.keeper = subprocess.Popen(["unshare", "-m" if root else "-rm", "sh", "-c", script], text=True,
+                                       stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == "mounted\n"
+        enter = ["nsenter", "-t", str(self.keeper.pid), "-m"] + ([] if root else ["-U", "--preserve-credentials"])
+        self.prefix = [*enter, "sh", "-c", f'cd {shlex.quote(str(self.folder))} && exec "$0" "$@"']
+
+    def inside(self, *words):
+        """What a command prints that sees what is mounted."""
+        return subprocess.run([*self.prefix, *map(str, words)], capture_output=True, text=True, check=True).stdout
+
+    def demo_words(self, release):
         words = ["-C", ROOT, "run", "pipelines/demo.yml", "--var", f"release={release}", "--var",
                  f"folder={self.folder}", "--var", f"database=sqlite:///{self.database}", "--var", f"port={self.port}"]
-        return Result(subprocess.run([PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment(),
+        return [PROGRAM, *map(str, words)]
+
+    def demo(self, release, env=None, timeout=120):
+        """Runs pipelines/demo.yml itself, with everything that it makes in this folder."""
+        return Result(subprocess.run(self.demo_words(release), cwd=self.folder, env=self.environment(env),
                                      capture_output=True, text=True, errors="replace", timeout=timeout,
                                      stdin=subprocess.DEVNULL))
 
@@ -127,7 +152,7 @@ class Library(Project):
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
-        except ConnectionRefusedError:
+        except ConnectionError:
             return None
         finally:
             connection.close()
@@ -143,10 +168,10 @@ class Library(Project):
 
     def start_writer(self):
         """Adds reviews all the time; the file has the body of each one that the database has taken."""
-        written = open(self.path("written"), "wb")
-        writer = subprocess.Popen(["/usr/bin/python3", EXAMPLE / "writer.py", "--interval", "0.005"], stdout=written,
-                                  env=without_bytecode(self.environment({"DATABASE_URL": f"sqlite:///{self.database}"})))
-        written.close()
+        env = without_bytecode(self.environment({"DATABASE_URL": f"sqlite:///{self.database}"}))
+        with open(self.path("written"), "wb") as written:
+            writer = subprocess.Popen(["/usr/bin/python3", EXAMPLE / "writer.py", "--interval", "0.005"],
+                                      stdout=written, env=env)
         self.writers.append(writer)
         wait_for(lambda: self.read("written"))
         return writer
@@ -160,14 +185,10 @@ class Library(Project):
         kept = "".join(database_content(self.database)["rows"]["reviews"])
         return written, [body for body in written if f"'{body}'" not in kept]
 
-    def secrets_in_state(self, secret):
+    def files_with(self, text):
         """The files that deployer wrote, and that hold it."""
-        found = []
-        for folder in (self.state, self.path("backups")):
-            for path in folder.rglob("*"):
-                if path.is_file() and secret.encode() in path.read_bytes():
-                    found.append(str(path))
-        return found
+        return [str(path) for folder in (self.state, self.path("backups")) for path in folder.rglob("*")
+                if path.is_file() and text.encode() in path.read_bytes()]
 
 
 EMPTY = {"database": {"objects": [], "columns": {}, "rows": {}}, "dependencies": None, "health": None, "services": 0}
@@ -177,3 +198,24 @@ def healthy(release):
     """What /health of a release says when all fits."""
     return 200, {"status": "healthy", "release": str(release), "database": "connected",
                  "migrations": {"current_revision": f"000{release}", "is_up_to_date": True}, "problems": []}
+
+
+class LibraryTest(unittest.TestCase):
+    """A library for each test, and what every deployment of it must keep."""
+
+    def setUp(self):
+        self.library = Library()
+        self.addCleanup(self.library.__exit__)
+
+    def deploy(self, document, status=0, **options):
+        done = self.library.deploy(document, **options)
+        self.assertEqual(done.status, status, done)
+        self.assertEqual(self.library.processes(), [])
+        return done
+
+    def fails(self, document, before, **options):
+        done = self.deploy(document, 1, **options)
+        shown = self.library.last()
+        self.assertEqual((shown["status"], shown["verified"]), ("rolled_back", True), done)
+        self.assertEqual(self.library.world(), before, done)
+        return shown

@@ -38,6 +38,7 @@ class Project:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="deployer-project-"))
         self.state = self.folder / ".state"
         self.env = {}
+        self.prefix = []  # words before the program's name, as `nsenter …`
 
     def __enter__(self):
         return self
@@ -71,12 +72,12 @@ class Project:
         return env
 
     def run(self, *words, env=None, timeout=60, stdin=None):
-        return Result(subprocess.run([PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment(env),
-                                     capture_output=True, text=True, errors="replace", timeout=timeout,
-                                     input=stdin or ""))
+        return Result(subprocess.run([*self.prefix, PROGRAM, *map(str, words)], cwd=self.folder,
+                                     env=self.environment(env), capture_output=True, text=True, errors="replace",
+                                     timeout=timeout, input=stdin or ""))
 
     def start(self, *words, env=None):
-        return subprocess.Popen([PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment(env),
+        return subprocess.Popen([*self.prefix, PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment(env),
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
 
     def runs(self):
