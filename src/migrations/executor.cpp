@@ -1,6 +1,8 @@
 #include "migrations/executor.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -17,6 +19,22 @@ Error statement_error(const database::Statement& statement, const Error& refused
   return error;
 }
 
+bool stands_alone(const database::Script& script, std::initializer_list<std::string_view> verbs) {
+  if (script.statements.size() != 1) return false;
+  const std::string verb = database::classify(script.statements.front()).verb;
+  return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
+}
+
+/// Foreign keys that pointed nowhere before may do so afterwards; two breaches may read the same.
+void refuse_new_breakage(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+  std::multiset<std::string> known(before.begin(), before.end());
+  for (const std::string& line : after) {
+    const auto found = known.find(line);
+    if (found == known.end()) throw Error(ErrorKind::database, "a foreign key points nowhere afterwards: " + line);
+    known.erase(found);
+  }
+}
+
 std::string first_line(std::string_view sql) { return std::string(sql.substr(0, sql.find('\n'))); }
 
 }  // namespace
@@ -31,18 +49,7 @@ Executor::Executor(database::Session& session, const History& history, ExecutorO
 }
 
 Applied Executor::row_of(const Revision& revision) const {
-  Applied row;
-  row.revision = revision.id;
-  row.down_revisions = revision.down_revisions;
-  row.depends_on = revision.depends_on;
-  row.branch_labels = revision.branch_labels;
-  row.description = revision.description;
-  row.up_text = revision.up->text;
-  row.has_down = revision.down.has_value();
-  row.down_text = revision.down ? revision.down->text : "";
-  row.checksum_up = revision.checksum_up;
-  row.checksum_down = revision.checksum_down;
-  row.state = "applied";
+  Applied row = applied_row(revision);
   row.applied_at = options_.now;
   row.applied_by = options_.applied_by;
   row.deployer_version = options_.version;
@@ -50,30 +57,41 @@ Applied Executor::row_of(const Revision& revision) const {
   return row;
 }
 
+void Executor::check_history(const std::set<std::string>& expected, const Deadline& deadline) const {
+  const std::map<std::string, Applied> rows = history_.read(session_, deadline);
+  if (applied_ids(rows) == expected && rows.size() == expected.size()) return;
+  throw Error(ErrorKind::failed, "the history has changed since the plan was made",
+              "somebody else migrates this database");
+}
+
+void Executor::roll_back() noexcept {
+  try {
+    session_.rollback();
+  } catch (const Error&) {
+    // What is not committed is gone with the connection; the first error is the one to tell.
+  }
+}
+
 void Executor::in_transaction(const std::set<std::string>& expected, const Deadline& deadline,
                               const std::function<void()>& work) {
   session_.begin(deadline);
   try {
+    check_history(expected, deadline);
     history_.create(session_, deadline);
-    if (applied_ids(history_.read(session_, deadline)) != expected) {
-      throw Error(ErrorKind::failed, "the history has changed since the plan was made",
-                  "somebody else migrates this database");
-    }
     const std::vector<std::string> broken = session_.dialect().broken_foreign_keys(session_, deadline);
     work();
-    for (const std::string& line : session_.dialect().broken_foreign_keys(session_, deadline)) {
-      if (std::find(broken.begin(), broken.end(), line) != broken.end()) continue;
-      throw Error(ErrorKind::database, "a foreign key points nowhere afterwards: " + line);
+    if (!session_.in_transaction()) {
+      throw Error(ErrorKind::left_behind, "a statement has ended the transaction of the revision");
     }
+    refuse_new_breakage(broken, session_.dialect().broken_foreign_keys(session_, deadline));
     session_.commit(deadline);
   } catch (...) {
-    session_.rollback();
+    roll_back();
     throw;
   }
 }
 
-void Executor::run(const Section& section, const std::string& file, const Deadline& deadline) {
-  const database::Script script = statements_of(section, file, session_.dialect().lexer());
+void Executor::run(const database::Script& script, const Deadline& deadline) {
   std::size_t number = 0;
   for (const database::Statement& statement : script.statements) {
     ++number;
@@ -89,31 +107,22 @@ void Executor::run(const Section& section, const std::string& file, const Deadli
 }
 
 void Executor::apply(const Revision& revision, const std::set<std::string>& expected, const Deadline& deadline) {
-  if (!revision.in_transaction) {
-    run_alone(revision, expected, deadline);
-    return;
+  const database::Script script = statements_of(*revision.up, revision.file, session_.dialect().lexer());
+  const bool alone = !revision.in_transaction && stands_alone(script, {"VACUUM", "PRAGMA"});
+  Applied row = row_of(revision);
+  const auto timed_run = [&] {
+    const auto begun = Deadline::Clock::now();
+    run(script, deadline);
+    row.duration_ms = std::chrono::duration_cast<Duration>(Deadline::Clock::now() - begun).count();
+  };
+  if (alone) {
+    check_history(expected, deadline);
+    timed_run();
   }
   in_transaction(expected, deadline, [&] {
-    const auto begun = Deadline::Clock::now();
-    run(*revision.up, revision.file, deadline);
-    Applied row = row_of(revision);
-    row.duration_ms = std::chrono::duration_cast<Duration>(Deadline::Clock::now() - begun).count();
+    if (!alone) timed_run();
     history_.insert(session_, row, deadline);
   });
-}
-
-void Executor::run_alone(const Revision& revision, const std::set<std::string>& expected, const Deadline& deadline) {
-  Applied row = row_of(revision);
-  row.state = "applying";
-  in_transaction(expected, deadline, [&] { history_.insert(session_, row, deadline); });
-  try {
-    run(*revision.up, revision.file, deadline);
-  } catch (...) {
-    // One statement that failed did nothing.
-    history_.remove(session_, revision.id, Deadline::after(std::chrono::seconds(30)));
-    throw;
-  }
-  history_.set_state(session_, revision.id, "applied", deadline);
 }
 
 void Executor::revert(const Applied& row, const std::set<std::string>& expected, const Deadline& deadline) {
@@ -121,8 +130,15 @@ void Executor::revert(const Applied& row, const std::set<std::string>& expected,
     throw Error(ErrorKind::failed,
                 "revision '" + row.revision + "' is irreversible: it was applied without a down section");
   }
+  const Section down{row.down_text, 1};
+  const database::Script script = statements_of(down, "down section of " + row.revision, session_.dialect().lexer());
+  const bool alone = stands_alone(script, {"VACUUM"});
+  if (alone) {
+    check_history(expected, deadline);
+    run(script, deadline);
+  }
   in_transaction(expected, deadline, [&] {
-    run(Section{row.down_text, 1}, "down section of " + row.revision, deadline);
+    if (!alone) run(script, deadline);
     history_.remove(session_, row.revision, deadline);
   });
 }

@@ -47,12 +47,6 @@ Applied row_to_applied(const Row& row) {
   return applied;
 }
 
-Ids parents_in(const Applied& row) {
-  Ids parents = row.down_revisions;
-  parents.insert(parents.end(), row.depends_on.begin(), row.depends_on.end());
-  return parents;
-}
-
 bool same_set(Ids a, Ids b) {
   std::sort(a.begin(), a.end());
   std::sort(b.begin(), b.end());
@@ -60,6 +54,31 @@ bool same_set(Ids a, Ids b) {
 }
 
 std::string shown_ids(const Ids& ids) { return ids.empty() ? "nothing" : listing(ids); }
+
+void compare_with_file(const Applied& row, const Revision& revision, Diagnostics& found) {
+  const auto report = [&](int line, Level level, const std::string& message, const std::string& hint) {
+    found.push_back({{revision.file, line, 1}, level, "changed", message, hint, ""});
+  };
+  const std::string& id = row.revision;
+  if (revision.checksum_up != row.checksum_up) {
+    report(revision.up ? revision.up->first_line - 1 : 1, Level::error,
+           "the up section of '" + id + "' has changed since it was applied: its checksum was " + row.checksum_up +
+               " and is " + revision.checksum_up,
+           "put the file back as it was, or make the change in a new revision");
+  }
+  if (revision.down.has_value() != row.has_down || revision.checksum_down != row.checksum_down) {
+    report(revision.down ? revision.down->first_line - 1 : 1, Level::warning,
+           "the down section of '" + id + "' has changed since it was applied",
+           "going back uses the section as it was applied");
+  }
+  if (!same_set(revision.down_revisions, row.down_revisions)) {
+    const auto line = revision.header_lines.find("revises");
+    report(line == revision.header_lines.end() ? 1 : line->second, Level::error,
+           "'" + id + "' was applied on " + shown_ids(row.down_revisions) + " and its file now says " +
+               shown_ids(revision.down_revisions),
+           "put `revises` back as it was");
+  }
+}
 
 }  // namespace
 
@@ -108,6 +127,22 @@ void History::remove(database::Session& session, const std::string& revision, co
   session.execute("DELETE FROM " + session.dialect().quote(table_) + " WHERE revision = ?", {revision}, deadline);
 }
 
+Applied applied_row(const Revision& revision) {
+  Applied row;
+  row.revision = revision.id;
+  row.down_revisions = revision.down_revisions;
+  row.depends_on = revision.depends_on;
+  row.branch_labels = revision.branch_labels;
+  row.description = revision.description;
+  row.up_text = revision.up->text;
+  row.has_down = revision.down.has_value();
+  row.down_text = revision.down ? revision.down->text : "";
+  row.checksum_up = revision.checksum_up;
+  row.checksum_down = revision.checksum_down;
+  row.state = "applied";
+  return row;
+}
+
 std::set<std::string> applied_ids(const std::map<std::string, Applied>& rows) {
   std::set<std::string> ids;
   for (const auto& [id, row] : rows) {
@@ -120,14 +155,14 @@ Ids current_of(const std::map<std::string, Applied>& rows) {
   std::set<std::string> current = applied_ids(rows);
   for (const auto& [id, row] : rows) {
     if (row.state != "applied") continue;
-    for (const std::string& parent : parents_in(row)) current.erase(parent);
+    for (const std::string& parent : Parents{row.down_revisions, row.depends_on}.all()) current.erase(parent);
   }
   return {current.begin(), current.end()};
 }
 
-std::map<std::string, Ids> parents_of(const std::map<std::string, Applied>& rows) {
-  std::map<std::string, Ids> parents;
-  for (const auto& [id, row] : rows) parents[id] = parents_in(row);
+std::map<std::string, Parents> parents_of(const std::map<std::string, Applied>& rows) {
+  std::map<std::string, Parents> parents;
+  for (const auto& [id, row] : rows) parents[id] = {row.down_revisions, row.depends_on};
   return parents;
 }
 
@@ -135,30 +170,12 @@ Diagnostics compare(const Graph& graph, const std::map<std::string, Applied>& ro
   Diagnostics found;
   for (const auto& [id, row] : rows) {
     const Revision* revision = graph.find(id);
-    const Location at{revision != nullptr ? revision->file : id, revision != nullptr ? 1 : 0,
-                      revision != nullptr ? 1 : 0};
     if (row.state != "applied") {
+      const Location at = revision != nullptr ? Location{revision->file, 1, 1} : Location{};
       found.push_back({at, Level::error, "half-way", "revision '" + id + "' stopped half-way (" + row.state + ")",
                        "look at the schema, then set its row in the history to what is true", ""});
     }
-    if (revision == nullptr) continue;
-    if (revision->checksum_up != row.checksum_up) {
-      found.push_back({at, Level::error, "changed",
-                       "the up section of '" + id + "' has changed since it was applied: it was " + row.checksum_up +
-                           " and is " + revision->checksum_up,
-                       "put the file back as it was, or make the change in a new revision", ""});
-    }
-    if (revision->down.has_value() != row.has_down || revision->checksum_down != row.checksum_down) {
-      found.push_back({at, Level::warning, "changed",
-                       "the down section of '" + id + "' has changed since it was applied",
-                       "going back uses the section as it was applied", ""});
-    }
-    if (!same_set(revision->down_revisions, row.down_revisions)) {
-      found.push_back({at, Level::error, "changed",
-                       "'" + id + "' was applied on " + shown_ids(row.down_revisions) + " and its file now says " +
-                           shown_ids(revision->down_revisions),
-                       "put `revises` back as it was", ""});
-    }
+    if (revision != nullptr) compare_with_file(row, *revision, found);
   }
   return found;
 }

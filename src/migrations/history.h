@@ -52,15 +52,19 @@ class History {
   std::string table_;
 };
 
+/// The row of a revision that is applied, from its file; who, when and by which run are for the caller.
+Applied applied_row(const Revision& revision);
+
 /// Ids in state applied.
 std::set<std::string> applied_ids(const std::map<std::string, Applied>& rows);
 /// Applied revisions that no applied one revises or depends on: where the database stands. Sorted.
 Ids current_of(const std::map<std::string, Applied>& rows);
 /// Parents by id, for plans of revisions that the files do not know.
-std::map<std::string, Ids> parents_of(const std::map<std::string, Applied>& rows);
+std::map<std::string, Parents> parents_of(const std::map<std::string, Applied>& rows);
 
 /// What is wrong between files and history: a changed up section or `revises` of an applied revision (error, with both
-/// checksums and the ways out), a changed down section (warning), a revision that stopped half-way (error).
+/// checksums and the ways out), a changed down section (warning), a revision that stopped half-way (error). Each at the
+/// line of the file that it is about.
 Diagnostics compare(const Graph& graph, const std::map<std::string, Applied>& rows);
 
 }  // namespace deployer::migrations

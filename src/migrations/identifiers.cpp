@@ -1,129 +1,165 @@
-// How words name revisions: the part of Graph that follows Alembic's "Relative Migration Identifiers" and partial ids.
+// How words name revisions: the part of Lineage that follows Alembic.
 #include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "migrations/graph.h"
+#include "migrations/lineage.h"
 
 namespace deployer::migrations {
 
-namespace {
-
-struct Identifier {
-  std::string label;  ///< before `@`
-  std::string base;   ///< what the offset counts from; empty: the current revision
-  int offset = 0;
+/// `label@REV+N` taken apart.
+struct Lineage::Word {
+  std::string whole;
+  std::string label;  // before `@`
+  std::string start;  // what the steps count from; empty: where the database stands
+  int steps = 0;
 };
 
-/// `label@REV+N`; the offset is the last `+N` or `-N` with digits to the end. An id may hold `-` itself: `known` says
-/// which whole words are ids.
-Identifier parse_identifier(const std::string& word, const std::map<std::string, Revision>& known) {
-  Identifier parts;
-  std::string rest = word;
-  const std::size_t at = rest.find('@');
-  if (at != std::string::npos) {
-    parts.label = rest.substr(0, at);
-    rest = rest.substr(at + 1);
-  }
-  const std::size_t sign = rest.find_last_of("+-");
-  if (known.count(rest) == 0 && sign != std::string::npos && sign + 1 < rest.size()) {
-    const std::string digits = rest.substr(sign + 1);
-    int number = 0;
-    const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (wrong == std::errc() && end == digits.data() + digits.size()) {
-      parts.offset = rest[sign] == '-' ? -number : number;
-      rest = rest.substr(0, sign);
-    }
-  }
-  parts.base = rest;
-  return parts;
-}
+namespace {
 
 [[noreturn]] void refuse_word(const std::string& message, const std::string& hint = {}) {
   throw Error(ErrorKind::invalid, message, hint);
 }
 
+[[noreturn]] void refuse_several(const std::string& word, const std::string& why, const Ids& candidates) {
+  refuse_word("'" + word + "' " + why + ": " + listing(candidates), "name one of them");
+}
+
+void keep_in(Ids& ids, const std::set<std::string>& branch) {
+  if (branch.empty()) return;
+  std::erase_if(ids, [&](const std::string& id) { return branch.count(id) == 0; });
+}
+
 }  // namespace
 
-std::string Graph::one_id(const std::string& partial) const {
-  if (revisions_.count(partial) > 0) return partial;
-  Ids matching;
-  Ids known;
-  for (const auto& entry : revisions_) {
-    known.push_back(entry.first);
-    if (entry.first.starts_with(partial)) matching.push_back(entry.first);
+/// The steps are the last `+N` or `-N` with digits to the end. An id may hold `-` itself; a whole id wins.
+Lineage::Word Lineage::read(const std::string& word) const {
+  Word read;
+  read.whole = word;
+  std::string rest = word;
+  const std::size_t at = rest.find('@');
+  if (at != std::string::npos) {
+    read.label = rest.substr(0, at);
+    rest = rest.substr(at + 1);
+    if (read.label.empty()) refuse_word("'" + word + "' names no branch", "as in billing@head");
   }
+  if (rest.find(':') != std::string::npos) refuse_word("'" + word + "' is a range, and one revision is asked for");
+  if (rest.empty()) {
+    refuse_word(word.empty() ? "no revision is named" : "'" + word + "' names no revision",
+                "a revision, head, heads, base, +1 or -1");
+  }
+  const std::size_t sign = rest.find_last_of("+-");
+  if (!has(rest) && sign != std::string::npos && sign + 1 < rest.size()) {
+    const char* end = rest.data() + rest.size();
+    const auto [stop, wrong] = std::from_chars(rest.data() + sign + 1, end, read.steps);
+    if (wrong == std::errc() && stop == end && rest[sign + 1] != '-') {
+      if (rest[sign] == '-') read.steps = -read.steps;
+      rest = rest.substr(0, sign);
+    } else {
+      read.steps = 0;
+    }
+  }
+  read.start = rest;
+  return read;
+}
+
+std::set<std::string> Lineage::branch_of(const std::string& name) const {
+  if (name.empty()) return {};
+  const auto label = labels_.find(name);
+  const std::string root = label != labels_.end() ? label->second : one_id(name, {});
+  std::set<std::string> branch = ancestors({root}, Edges::down_revisions);
+  branch.merge(descendants({root}, Edges::down_revisions));
+  branch.insert(root);
+  return branch;
+}
+
+std::string Lineage::one_id(const std::string& partial, const std::set<std::string>& branch) const {
+  if (has(partial)) {
+    if (!branch.empty() && branch.count(partial) == 0) refuse_word("revision '" + partial + "' is not in that branch");
+    return partial;
+  }
+  if (branch.empty() && labels_.count(partial) > 0) return labels_.at(partial);
+  Ids matching = ids();
+  std::erase_if(matching, [&](const std::string& id) { return !id.starts_with(partial); });
+  keep_in(matching, branch);
   if (matching.size() == 1) return matching.front();
   if (matching.size() > 1) {
     refuse_word("'" + partial + "' could be several revisions: " + listing(matching), "write more of it");
   }
+  Ids known = ids();
+  for (const auto& label : labels_) known.push_back(label.first);
+  for (const char* word : {"head", "heads", "base", "current"}) known.emplace_back(word);
   const std::optional<std::string> meant = did_you_mean(partial, known);
   refuse_word("there is no revision '" + partial + "'",
               meant ? "did you mean '" + *meant + "'?" : "deployer history lists all of them");
 }
 
-Ids Graph::resolve(const std::string& word, const Ids& current) const {
-  if (word == "heads") return heads();
-  if (word == "base") return {};
-  const Identifier parts = parse_identifier(word, revisions_);
-  std::set<std::string> branch;
-  if (!parts.label.empty()) {
-    std::string root;
-    for (const auto& [id, revision] : revisions_) {
-      const auto& labels = revision.branch_labels;
-      if (std::find(labels.begin(), labels.end(), parts.label) != labels.end()) root = id;
-    }
-    if (root.empty()) root = one_id(parts.label);
-    branch = descendants(root);
-    const std::set<std::string> before = ancestors(root);
-    branch.insert(root);
-    branch.insert(before.begin(), before.end());
+/// Where the database stands within a branch: `current` names no revision that another branch depends on, so all that
+/// is applied is looked at.
+Ids Lineage::stands_in(const Ids& current, const std::set<std::string>& branch) const {
+  if (branch.empty()) return current;
+  std::set<std::string> applied = ancestors(current, Edges::all);
+  applied.insert(current.begin(), current.end());
+  std::erase_if(applied, [&](const std::string& id) { return branch.count(id) == 0; });
+  Ids found;
+  for (const std::string& id : applied) {
+    const Ids behind = children(id);
+    const bool has_child =
+        std::any_of(behind.begin(), behind.end(), [&](const std::string& child) { return applied.count(child) > 0; });
+    if (!has_child) found.push_back(id);
   }
-  const auto in_branch = [&](Ids ids) {
-    if (!branch.empty()) std::erase_if(ids, [&](const std::string& id) { return branch.count(id) == 0; });
-    return ids;
-  };
-  Ids from;
-  if (parts.base.empty() || parts.base == "current") {
-    from = in_branch(current);
-    if (parts.offset == 0) return from;
-  } else if (parts.base == "head" || parts.base == "heads") {
-    from = in_branch(heads());
-    if (from.size() > 1 && parts.base == "head") {
-      refuse_word("there are several heads: " + listing(from), "deployer upgrade heads, or merge them");
-    }
-    if (parts.offset == 0) return from;
-  } else if (parts.base == "base") {
-    if (parts.offset == 0) return {};
-  } else {
-    from = {one_id(parts.base)};
+  return found;
+}
+
+Ids Lineage::start_of(const Word& word, const Ids& current, const std::set<std::string>& branch) const {
+  if (word.start == "base") return {};
+  if (word.start.empty() || word.start == "current") return stands_in(current, branch);
+  if (word.start != "head" && word.start != "heads") return {one_id(word.start, branch)};
+  Ids found = heads();
+  keep_in(found, branch);
+  if (found.size() > 1 && word.start == "head") {
+    refuse_word("there are several heads: " + listing(found), "name one, say heads for all of them, or merge them");
   }
-  if (from.size() > 1) refuse_word("'" + word + "' counts from several revisions: " + listing(from), "name one");
-  std::string at = from.empty() ? std::string() : from.front();
-  for (int left = parts.offset; left > 0; --left) {
-    Ids next = bases();
-    if (!at.empty()) {
-      const auto children = children_.find(at);
-      next.clear();
-      if (children != children_.end()) next.assign(children->second.begin(), children->second.end());
-    }
-    next = in_branch(next);
-    if (next.empty()) refuse_word("'" + word + "' goes beyond the head");
-    if (next.size() > 1) refuse_word("'" + word + "' could lead to several revisions: " + listing(next), "name one");
-    at = next.front();
+  return found;
+}
+
+std::string Lineage::step_up(const std::string& from, const Word& word, const std::set<std::string>& branch) const {
+  Ids next = from.empty() ? bases() : children(from);
+  keep_in(next, branch);
+  if (next.empty()) refuse_word("'" + word.whole + "' goes beyond the head");
+  if (next.size() > 1) refuse_several(word.whole, "could lead to several revisions", next);
+  return next.front();
+}
+
+std::string Lineage::step_down(const std::string& from, const Word& word, const std::set<std::string>& branch) const {
+  if (from.empty()) refuse_word("'" + word.whole + "' goes beyond the base");
+  if (!has(from)) refuse_word("'" + word.whole + "' counts from revision '" + from + "', which no file has");
+  Ids next = parents(from).down_revisions;
+  keep_in(next, branch);
+  if (next.size() > 1) refuse_several(word.whole, "could lead to several revisions", next);
+  return next.empty() ? std::string() : next.front();
+}
+
+Lineage::Landing Lineage::land(const std::string& word, const Ids& current) const {
+  const Word parts = read(word);
+  Landing landing;
+  landing.branch = branch_of(parts.label);
+  const Ids start = start_of(parts, current, landing.branch);
+  if (parts.steps == 0) {
+    landing.ids = start;
+    return landing;
   }
-  for (int left = parts.offset; left < 0; ++left) {
-    if (at.empty()) refuse_word("'" + word + "' goes beyond the base");
-    const Revision* revision = find(at);
-    if (revision == nullptr) refuse_word("'" + word + "' counts from a revision that no file has: " + at);
-    const Ids parents = in_branch(revision->down_revisions);
-    if (parents.size() > 1)
-      refuse_word("'" + word + "' could lead to several revisions: " + listing(parents), "name one");
-    at = parents.empty() ? std::string() : parents.front();
+  if (start.size() > 1) refuse_several(word, "counts from several revisions", start);
+  std::string at = start.empty() ? std::string() : start.front();
+  for (int left = parts.steps; left > 0; --left) at = step_up(at, parts, landing.branch);
+  for (int left = parts.steps; left < 0; ++left) {
+    const std::string next = step_down(at, parts, landing.branch);
+    if (next.empty()) landing.below = at;
+    at = next;
   }
-  if (at.empty()) return {};
-  return {at};
+  if (!at.empty()) landing.ids = {at};
+  return landing;
 }
 
 }  // namespace deployer::migrations

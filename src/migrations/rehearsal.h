@@ -19,7 +19,7 @@ namespace deployer::migrations {
 struct Rehearsed {
   std::string revision;
   bool reversible = false;        ///< it has a down section, which ran
-  std::vector<std::string> lost;  ///< what its down did not bring back: "table books: rows differ"; lossy where any
+  std::vector<std::string> lost;  ///< what its down did not bring back, a sentence each; lossy where any
   std::string down_error;         ///< the down section failed
   Duration up{0};
   Duration down{0};
@@ -29,8 +29,10 @@ struct Rehearsed {
 };
 
 /// Runs revisions up, down and up again on a copy of the database in `scratch` (a folder that is made, and gone at the
-/// end, whatever happens), and compares the schema's fingerprint and the row digests of all that was there before.
-/// Error `failed` where an up section fails, with its message. Only for databases with `online_backup`.
+/// end, whatever happens), and compares the schema's fingerprint and the row digests of all that was there before. Each
+/// begins with what the one before it really leads to, also where that one's down is lossy or fails. Takes up to twice
+/// the database's size. Error `failed` where an up section fails, with its message (`timed_out`, `cancelled` where it
+/// was stopped); `invalid` for databases without `online_backup`.
 std::vector<Rehearsed> rehearse(database::Session& session, const Graph& graph, const Ids& revisions,
                                 const History& history, const ExecutorOptions& options,
                                 const std::filesystem::path& scratch, Files& files, const Deadline& deadline);

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "base/text.h"
+#include "database/sql_scanner.h"
+#include "migrations/refused.h"
 
 namespace deployer::migrations {
 
@@ -12,36 +15,57 @@ namespace {
 
 using database::SqlDialect;
 
-constexpr std::array<std::string_view, 7> header_keys = {"revision",   "revises",     "created", "branch-labels",
-                                                         "depends-on", "transaction", "phase"};
+const std::vector<std::string> header_keys = {"revision",   "revises",     "created", "branch-labels",
+                                              "depends-on", "transaction", "phase"};
 
-struct Refused {
-  std::string_view verb;
-  std::string_view word;  ///< the second word, in lower case, or empty for any
-  std::string_view remedy;
-};
-constexpr std::string_view own_transaction = "a revision is one transaction already; take it out";
-constexpr std::array<Refused, 14> refused_statements = {{
-    {"BEGIN", "", own_transaction},
-    {"COMMIT", "", own_transaction},
-    {"END", "", own_transaction},
-    {"ROLLBACK", "", own_transaction},
-    {"SAVEPOINT", "", own_transaction},
-    {"RELEASE", "", own_transaction},
-    {"START", "transaction", own_transaction},
-    {"XA", "", own_transaction},
-    {"ATTACH", "", "a revision changes the database it belongs to, and no other"},
-    {"DETACH", "", "a revision changes the database it belongs to, and no other"},
-    {"PRAGMA", "journal_mode", "it cannot be changed within a transaction; do it outside of migrations"},
-    {"PRAGMA", "synchronous", "a revision must be on disk when it is committed"},
-    {"PRAGMA", "writable_schema", "write ALTER and CREATE statements instead"},
-    {"LOCK", "", "deployer holds the lock already"},
-}};
-
-std::string lower_case(std::string_view text) {
+std::string folded_key(std::string_view text) {
   std::string out;
-  for (const char letter : text) out += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  for (const char letter : text) {
+    out += letter == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
   return out;
+}
+
+bool are_ids(const std::string& value) {
+  const std::vector<std::string> parts = split(value, ',');
+  return std::all_of(parts.begin(), parts.end(), [](const std::string& part) { return is_revision_id(trim(part)); });
+}
+
+/// Whether `value` is what the key takes: a description has other words.
+bool fits_key(const std::string& key, const std::string& value) {
+  if (key == "transaction") return value == "auto" || value == "none";
+  if (key == "phase") return value == "expand" || value == "contract";
+  if (key == "created") return !value.empty() && std::isdigit(static_cast<unsigned char>(value[0])) != 0;
+  return are_ids(value);
+}
+
+/// The key that `word: value` was probably meant to have, or nothing where it is a description.
+std::optional<std::string> meant_key(const std::string& word, const std::string& value) {
+  if (std::find(header_keys.begin(), header_keys.end(), folded_key(word)) != header_keys.end()) return folded_key(word);
+  std::optional<std::string> meant = did_you_mean(word, header_keys);
+  if (meant && !fits_key(*meant, value)) meant.reset();
+  return meant;
+}
+
+enum class Marker { none, up, down, like_up, like_down };
+
+/// `-- migrate:up` and `-- migrate:down` begin sections; what only looks like them (`--migrate:down`, `-- Migrate:
+/// Down`,
+/// `-- +goose Down`, `-- migrate:down transaction:false`) would silently leave the way back in the way forward.
+Marker marker_of(std::string_view comment) {
+  if (comment == "-- migrate:up") return Marker::up;
+  if (comment == "-- migrate:down") return Marker::down;
+  std::string rest = folded_key(trim(comment.substr(std::min(comment.size(), comment.find_first_not_of('-')))));
+  const bool plus = rest.starts_with('+');
+  if (plus) rest.erase(0, 1);
+  const std::size_t tool = rest.starts_with("migrate") ? 7 : rest.starts_with("goose") ? 5 : 0;
+  if (tool == 0) return Marker::none;
+  const std::size_t word = rest.find_first_not_of(" \t:", tool);
+  if (word == std::string::npos || word == tool) return Marker::none;
+  const bool colon = rest.substr(tool, word - tool).find(':') != std::string::npos;
+  const std::string direction = rest.substr(word, rest.find_first_of(" \t:", word) - word);
+  if (!plus && (!colon || rest.starts_with("goose"))) return Marker::none;
+  return direction == "up" ? Marker::like_up : direction == "down" ? Marker::like_down : Marker::none;
 }
 
 class FileParser {
@@ -52,75 +76,114 @@ class FileParser {
   }
 
   Revision parse() {
-    if (const std::optional<std::size_t> wrong = invalid_utf8(text_)) {
-      complain(
-          1 + static_cast<int>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(*wrong), '\n')), 1,
-          "the file is not UTF-8");
-      return revision_;
-    }
+    if (!is_readable()) return revision_;
     if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
-    read_lines();
-    if (revision_.id.empty()) {
-      complain(1, 1, "the header has no revision", "its first line is written -- revision: ID");
+    read_header();
+    read_sections();
+    if (revision_.id.empty() && revision_.header_lines.count("revision") == 0) {
+      complain(1, "the header has no revision", "its first line is written -- revision: ID");
     }
-    if (!revision_.up) complain(1, 1, "the section '-- migrate:up' is missing");
-    if (revision_.up) revision_.checksum_up = check_section(*revision_.up);
-    if (revision_.down) revision_.checksum_down = check_section(*revision_.down);
+    if (!revision_.up) complain(1, "the section '-- migrate:up' is missing");
+    if (revision_.up) revision_.checksum_up = check_section(*revision_.up, true);
+    if (revision_.down) revision_.checksum_down = check_section(*revision_.down, false);
     return revision_;
   }
 
  private:
-  void complain(int line, int column, const std::string& message, const std::string& hint = {}) {
-    diagnostics_.push_back({{revision_.file, line, column}, Level::error, "revision-file", message, hint, ""});
+  void complain(int line, const std::string& message, const std::string& hint = {}) {
+    complain_at({revision_.file, line, 1}, message, hint);
   }
 
-  void read_lines() {
-    std::size_t begin = 0;
-    int number = 0;
-    while (begin < text_.size()) {
-      const std::size_t found = text_.find('\n', begin);
+  void complain_at(const Location& at, const std::string& message, const std::string& hint = {}) {
+    diagnostics_.push_back({at, Level::error, "revision-file", message, hint, ""});
+  }
+
+  bool is_readable() {
+    const std::optional<std::size_t> wrong = invalid_utf8(text_);
+    const std::size_t nul = text_.find('\0');
+    if (!wrong && nul == std::string_view::npos) return true;
+    const std::size_t at = std::min(wrong.value_or(text_.size()), nul);
+    const std::string_view before = text_.substr(0, at);
+    const auto line = static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1;
+    const std::size_t begin = before.rfind('\n') + 1;
+    complain_at({revision_.file, line, static_cast<int>(at - begin) + 1},
+                at == nul ? "the file holds a NUL byte" : "the file is not UTF-8");
+    return false;
+  }
+
+  /// The lines before the first section.
+  void read_header() {
+    while (at_ < text_.size()) {
+      const std::size_t found = text_.find('\n', at_);
       const std::size_t end = found == std::string_view::npos ? text_.size() : found + 1;
-      const std::string_view line = trim(text_.substr(begin, end - begin));
-      ++number;
-      if (line == "-- migrate:up") {
-        open_section(revision_.up, number, "up");
-      } else if (line == "-- migrate:down") {
-        open_section(revision_.down, number, "down");
-      } else if (open_ != nullptr) {
-        (*open_)->text += text_.substr(begin, end - begin);
-      } else {
-        header_line(line, number);
-      }
-      begin = end;
+      const std::string_view line = trim(text_.substr(at_, end - at_));
+      if (marker_of(line) != Marker::none) return;
+      header_line(line, line_);
+      at_ = end;
+      ++line_;
     }
   }
 
-  void open_section(std::optional<Section>& section, int line, const std::string& word) {
-    if (section) complain(line, 1, "the section '-- migrate:" + word + "' stands twice");
-    section = Section{"", line + 1};
-    open_ = &section;
+  /// Markers are comments that stand alone on their line: in a string or a longer comment they are none.
+  void read_sections() {
+    const std::string_view rest = text_.substr(at_);
+    database::SqlScanner scanner(rest, dialect_, line_);
+    std::size_t begin = 0;
+    std::optional<Section>* open = nullptr;
+    const auto close = [&](std::size_t end) {
+      if (open != nullptr) (*open)->text = std::string(rest.substr(begin, end - begin));
+    };
+    for (;;) {
+      const bool first_on_line = scanner.at_line_start();
+      const std::size_t offset = scanner.offset();
+      const std::optional<database::Token> token = scanner.next();
+      if (!token) break;
+      if (token->kind != database::TokenKind::comment || !first_on_line) continue;
+      const Marker marker = marker_of(trim(token->text));
+      if (marker == Marker::none) continue;
+      close(rest.rfind('\n', offset) == std::string_view::npos ? 0 : rest.rfind('\n', offset) + 1);
+      open = marker == Marker::up || marker == Marker::like_up ? &revision_.up : &revision_.down;
+      const std::string line(trim(token->text));
+      if (marker == Marker::like_up || marker == Marker::like_down) {
+        complain(token->line, "'" + line + "' begins no section",
+                 "sections are written -- migrate:up and -- migrate:down");
+      }
+      if (*open) complain(token->line, "the section '" + line + "' stands twice");
+      *open = Section{"", token->line + 1};
+      begin = std::min(rest.size(), offset + token->text.size() + 1);
+    }
+    close(rest.size());
   }
 
   void header_line(std::string_view line, int number) {
     if (line.empty()) return;
     if (!line.starts_with("--")) {
-      complain(number, 1, "something stands before '-- migrate:up'", "statements belong behind that line");
+      if (!std::exchange(has_stray_, true)) {
+        complain(number, "something stands before '-- migrate:up'", "statements belong behind that line");
+      }
       return;
     }
     const std::string_view comment = trim(line.substr(2));
     const std::size_t colon = comment.find(':');
-    const std::string key(trim(comment.substr(0, colon)));
-    const bool known =
-        colon != std::string_view::npos && std::find(header_keys.begin(), header_keys.end(), key) != header_keys.end();
-    if (!known) {
-      if (revision_.description.empty()) revision_.description = std::string(comment);
+    if (colon == std::string_view::npos) {
+      describe(comment);
       return;
     }
-    if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) {
-      complain(number, 1, "'" + key + "' stands twice in the header");
+    const std::string key(trim(comment.substr(0, colon)));
+    const std::string value(trim(comment.substr(colon + 1)));
+    if (std::find(header_keys.begin(), header_keys.end(), key) != header_keys.end()) {
+      const bool is_new = revision_.header_lines.emplace(key, number).second;
+      if (!is_new) complain(number, "'" + key + "' stands twice in the header");
+      take_key(key, value, number);
+    } else if (const std::optional<std::string> meant = meant_key(key, value)) {
+      complain(number, "'" + key + "' is no key of the header", "did you mean '" + *meant + "'?");
+    } else {
+      describe(comment);
     }
-    seen_.push_back(key);
-    take_key(key, std::string(trim(comment.substr(colon + 1))), number);
+  }
+
+  void describe(std::string_view comment) {
+    if (revision_.description.empty()) revision_.description = std::string(comment);
   }
 
   void take_key(const std::string& key, const std::string& value, int line) {
@@ -136,80 +199,69 @@ class FileParser {
     } else if (key == "created") {
       revision_.created = value;
     } else if (key == "transaction") {
-      if (value != "auto" && value != "none")
-        complain(line, 1, "transaction must be auto or none, not '" + value + "'");
+      if (!fits_key(key, value)) complain(line, "transaction must be auto or none, not '" + value + "'");
       revision_.in_transaction = value != "none";
     } else if (value == "contract") {
-      complain(line, 1, "'phase: contract' is not in this version", "leave it out, and upgrade after the deployment");
-    } else if (value != "expand") {
-      complain(line, 1, "phase must be expand or contract, not '" + value + "'");
+      complain(line, "'phase: contract' is not in this version", "leave it out, and upgrade after the deployment");
+    } else if (!fits_key(key, value)) {
+      complain(line, "phase must be expand or contract, not '" + value + "'");
     }
   }
 
   std::vector<std::string> ids(const std::string& value, int line) {
     std::vector<std::string> found;
+    if (value.empty()) return found;
     for (const std::string& part : split(value, ',')) {
       const std::string id(trim(part));
-      if (id.empty() && value.empty()) continue;
       check_id(id, line);
+      if (std::find(found.begin(), found.end(), id) != found.end()) complain(line, "'" + id + "' stands twice");
       found.push_back(id);
     }
     return found;
   }
 
   void check_id(const std::string& id, int line) {
-    if (!is_revision_id(id)) complain(line, 1, "'" + id + "' is no id of a revision", "letters, digits, _ and -");
+    if (is_revision_id(id)) return;
+    complain(line, "'" + id + "' is no id of a revision",
+             "letters, digits, _ and - (not first), and not head, heads, base or current");
   }
 
-  std::string check_section(const Section& section) {
+  std::string check_section(const Section& section, bool up) {
     const database::Script script = statements_of(section, revision_.file, dialect_);
     diagnostics_.insert(diagnostics_.end(), script.diagnostics.begin(), script.diagnostics.end());
-    for (const database::Statement& statement : script.statements) check_statement(statement);
-    if (!revision_.in_transaction && script.statements.size() > 1) {
-      const Location& at = script.statements[1].at;
-      complain(at.line, at.column, "'transaction: none' allows one statement in a section",
-               "make a revision of each: one that fails half-way could not be taken back");
+    for (const database::Statement& statement : script.statements) {
+      if (const std::optional<Refusal> refusal = refusal_of(statement, revision_.in_transaction)) {
+        complain_at(statement.at, refusal->what + " cannot stand in a migration", refusal->remedy);
+      }
     }
+    if (!revision_.in_transaction) check_alone(script, section, up);
     return database::token_digest(section.text, dialect_);
   }
 
-  void check_statement(const database::Statement& statement) {
-    const std::string verb = database::classify(statement).verb;
-    const std::string second = second_word(statement);
-    for (const Refused& refused : refused_statements) {
-      if (refused.verb != verb || (!refused.word.empty() && refused.word != second)) continue;
-      if (verb == "BEGIN" && second == "not") continue;
-      const std::string words = std::string(refused.verb) + (refused.word.empty() ? "" : " " + second);
-      complain(statement.at.line, statement.at.column, words + " cannot stand in a migration",
-               std::string(refused.remedy));
-      return;
+  void check_alone(const database::Script& script, const Section& section, bool up) {
+    if (script.statements.size() > 1) {
+      complain_at(script.statements[1].at, "'transaction: none' allows one statement in a section",
+                  "make a revision of each: one that fails half-way could not be taken back");
+    } else if (script.statements.empty() && up) {
+      complain(section.first_line - 1, "'transaction: none' is for one statement, and there is none");
     }
-    if (verb == "VACUUM" && revision_.in_transaction) {
-      complain(statement.at.line, statement.at.column, "VACUUM cannot run in a transaction",
-               "give it a revision of its own with -- transaction: none");
-    }
-  }
-
-  /// Of `PRAGMA main.journal_mode = x` it is journal_mode.
-  static std::string second_word(const database::Statement& statement) {
-    const std::vector<database::Token>& tokens = statement.tokens;
-    if (tokens.size() < 2) return {};
-    const std::size_t at = tokens.size() > 3 && tokens[2].text == "." ? 3 : 1;
-    return lower_case(tokens[at].text);
   }
 
   std::string_view text_;
   SqlDialect dialect_;
   Diagnostics& diagnostics_;
   Revision revision_;
-  std::optional<Section>* open_ = nullptr;
-  std::vector<std::string> seen_;
+  std::size_t at_ = 0;
+  int line_ = 1;
+  bool has_stray_ = false;
 };
 
 }  // namespace
 
 bool is_revision_id(std::string_view id) {
-  return !id.empty() && std::all_of(id.begin(), id.end(), [](char letter) {
+  constexpr std::array<std::string_view, 4> words = {"head", "heads", "base", "current"};
+  if (id.empty() || id.front() == '-' || std::find(words.begin(), words.end(), id) != words.end()) return false;
+  return std::all_of(id.begin(), id.end(), [](char letter) {
     return std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '_' || letter == '-';
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,18 +32,22 @@ struct Revision {
   std::optional<Section> down;
   std::string checksum_up;  ///< token_digest of the section; empty where there is none
   std::string checksum_down;
+  std::map<std::string, int> header_lines;  ///< where each key of the header stands
 };
 
 /// Reads one file: header comments, `-- migrate:up`, `-- migrate:down`. Every mistake is a diagnostic at its place: a
 /// wrong or missing header, a section twice or missing, SQL that cannot be cut into statements, statements that a
-/// migration may not hold. Only the known keys are keys; the first other comment is the description.
+/// migration may not hold. Only the known keys are keys; the first other comment is the description, unless it is a
+/// key misspelt (`-- Revises: 9a38`, `-- depends_on: 9a38`) or a section misspelt (`--migrate:down`): what is meant for
+/// deployer is not passed over in silence.
 Revision parse_revision(std::string_view text, const std::string& file, database::SqlDialect dialect,
                         Diagnostics& diagnostics);
 
 /// The statements of a section, for the executor and `--sql`; of a text that was found good.
 database::Script statements_of(const Section& section, const std::string& file, database::SqlDialect dialect);
 
-/// True for an id as files and commands may have it: letters, digits, `_` and `-`.
+/// True for an id as files and commands may have it: letters, digits, `_` and `-`, not `-` first (a flag), and none of
+/// the words that name revisions (head, heads, base, current).
 bool is_revision_id(std::string_view id);
 
 }  // namespace deployer::migrations
