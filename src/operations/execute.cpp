@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/redactor.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "database/session.h"
 #include "engine/engine.h"
@@ -40,12 +41,22 @@ Engine make_engine(const Workspace& workspace) {
   return Engine(std::move(parts), find_action, app.faults);
 }
 
+/// An Error in one line: what its diagnostics say, else its message.
+std::string reason_of(const Error& error) {
+  std::vector<std::string> parts;
+  for (const Diagnostic& diagnostic : error.diagnostics) {
+    if (diagnostic.level == Level::error) parts.push_back(diagnostic.at.text() + ": " + diagnostic.message);
+  }
+  return parts.empty() ? error.summary() : join(parts, "; ");
+}
+
 /// Whoever is told of a run: the reporter on standard output, and the run's log.
 class Listeners {
  public:
   Listeners(const App& app, const Target& target, const std::string& run, bool report)
       : log_(target.folder, run, app.redactor) {
-    if (report && !app.json) reporter_ = make_reporter(app.output, {app.quiet}, output_to(STDOUT_FILENO), app.redactor);
+    if (report && !app.json)
+      reporter_ = make_reporter(app.output, {app.quiet, app.color}, output_to(STDOUT_FILENO), app.redactor);
   }
   ~Listeners() {
     if (reporter_) reporter_->close();
@@ -99,11 +110,43 @@ void refuse_unsettled(const Journal& journal) {
               "deployer runs show " + unsettled.front() + " says what is left; then: deployer recover");
 }
 
+constexpr std::string_view masked = "***";
+
+/// Where a recovered run worked. A path that holds a secret is not in the journal: then the project in which `recover`
+/// runs stands for it, and the masks tell whether it is that one.
+class RunPlace {
+ public:
+  RunPlace(const App& app, const RunState& state) : recorded_(state.project), project_(state.project) {
+    if (recorded_.find(masked) == std::string::npos) return;
+    project_ = find_project(app.cwd, app.project_flag, app.files).string();
+  }
+
+  const std::string& project() const { return project_; }
+
+  /// A path of the journal as it is on the disk.
+  std::string path(const std::string& recorded) const {
+    if (!recorded.starts_with(recorded_)) return recorded;
+    return project_ + recorded.substr(recorded_.size());
+  }
+
+  /// After the document was loaded and its secrets are known.
+  void check(const Redactor& redactor) const {
+    if (redactor.clean(redactor.by_name(std::string_view(project_))) == recorded_) return;
+    throw Error(ErrorKind::left_behind,
+                "the run's folder " + recorded_ + " holds a secret, which the journal does not keep",
+                "deployer -C FOLDER recover, with the folder that it was run in");
+  }
+
+ private:
+  std::string recorded_;
+  std::string project_;
+};
+
 /// The document of a run as it was. One whose text had to be masked is read from the disk, if it is still the same.
-std::vector<SourceFile> journalled_sources(const RunState& state, const Files& files) {
+std::vector<SourceFile> journalled_sources(const RunState& state, const RunPlace& place, const Files& files) {
   std::vector<SourceFile> sources;
   for (const Json& source : state.started.value("sources", Json::array())) {
-    SourceFile file{source.value("file", ""), source.value("text", ""), source.value("digest", "")};
+    SourceFile file{place.path(source.value("file", "")), source.value("text", ""), source.value("digest", "")};
     if (sha256_hex(file.text) != file.digest) {
       const std::string now = files.exists(file.file) ? files.read(file.file) : "";
       if (sha256_hex(now) != file.digest) {
@@ -118,22 +161,69 @@ std::vector<SourceFile> journalled_sources(const RunState& state, const Files& f
   return sources;
 }
 
-Pipeline rebuild(const Workspace& workspace, const RunState& state) {
-  App& app = workspace.app();
-  const Json& started = state.started;
-  if (app.database_flag.empty()) app.database_flag = started.value("database_flag", "");
-  LoadRequest request = workspace.request(started.value("file", ""));
-  request.vars = started.value("vars", std::map<std::string, std::string>{});
+/// The flags of a run as they were. What was masked in them must be given again.
+std::map<std::string, std::string> journalled_vars(const RunState& state) {
+  const auto vars = state.started.value("vars", std::map<std::string, std::string>{});
+  for (const auto& [name, value] : vars) {
+    if (value.find(masked) == std::string::npos) continue;
+    throw Error(
+        ErrorKind::left_behind,
+        "the run was given --var " + name + " with a secret in it, which the journal does not keep",
+        "undo it by hand as deployer runs show " + state.id + " says; give secrets by `secrets:` in the document");
+  }
+  return vars;
+}
+
+std::string journalled_database_flag(const RunState& state, const std::string& given) {
+  if (!given.empty()) return given;
+  std::string flag = state.started.value("database_flag", "");
+  if (flag.find(masked) == std::string::npos) return flag;
+  throw Error(ErrorKind::left_behind,
+              "the run was given its database by --database with a password, which the journal does not keep",
+              "give it again: deployer --database " + flag + " recover, with the password, or --database env:NAME");
+}
+
+/// A flag of the command line, for as long as a run is recovered that was given another one.
+class FlagOfRun {
+ public:
+  FlagOfRun(std::string& flag, std::string value) : flag_(flag), before_(std::exchange(flag, std::move(value))) {}
+  ~FlagOfRun() { flag_ = before_; }
+  FlagOfRun(const FlagOfRun&) = delete;
+  FlagOfRun& operator=(const FlagOfRun&) = delete;
+
+ private:
+  std::string& flag_;
+  std::string before_;
+};
+
+Pipeline rebuild(const Workspace& workspace, const RunState& state, const RunPlace& place) {
+  const App& app = workspace.app();
+  LoadRequest request = workspace.request(place.path(state.started.value("file", "")));
+  request.vars = journalled_vars(state);
   request.run_id = state.id;
   request.started_at = rfc3339(state.started_at);
-  request.sources = journalled_sources(state, app.files);
-  return workspace.load(request);
+  request.sources = journalled_sources(state, place, app.files);
+  try {
+    return workspace.load(request);
+  } catch (const Error& error) {
+    // Nothing can be taken back without it, and a person is needed: whatever is wrong with it is named.
+    throw Error(ErrorKind::left_behind,
+                "the document of run " + state.id + " cannot be loaded as it was: " + reason_of(error),
+                error.hint.empty() ? "mend that, then: deployer recover" : error.hint);
+  }
 }
 
 RunState recover_run(App& app, const Target& target, Journal& journal, const std::string& id) {
   RunState state = fold(journal.events(id));
-  const Workspace workspace(app, state.project);
-  const Pipeline pipeline = rebuild(workspace, state);
+  const RunPlace place(app, state);
+  if (!std::filesystem::is_directory(place.project())) {
+    throw Error(ErrorKind::left_behind, "the project of run " + id + " is not there any more: " + place.project(),
+                "put its folder back, then: deployer recover --all");
+  }
+  const FlagOfRun database_flag(app.database_flag, journalled_database_flag(state, app.database_flag));
+  const Workspace workspace(app, place.project());
+  const Pipeline pipeline = rebuild(workspace, state, place);
+  place.check(app.redactor);
   if (workspace.target(pipeline).identity != target.identity) {
     throw Error(ErrorKind::left_behind,
                 "run " + id + " worked on " + target.name + ", and its document now names another",
@@ -194,13 +284,22 @@ RunState execute(Workspace& workspace, const Execution& execution) {
   Engine engine = make_engine(workspace);
   check_confirmed(engine, pipeline, request, app);
 
-  const std::optional<TargetLock> lock = TargetLock::take(
-      target, owner_of(app, id), app.files, Deadline::after(execution.lock_timeout, app.stop.stop()),
-      [&](const LockOwner& holder) { std::fprintf(stderr, "waiting for run %s to end\n", holder.run.c_str()); });
+  bool others_came_first = false;
+  const std::optional<TargetLock> lock =
+      TargetLock::take(target, owner_of(app, id), app.files, Deadline::after(execution.lock_timeout, app.stop.stop()),
+                       [&](const LockOwner& holder) {
+                         others_came_first = true;
+                         std::fprintf(stderr, "waiting for run %s to end\n", holder.run.c_str());
+                       });
   if (!lock) throw locked_error(target);
   Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
-  if (!journal.unfinished().empty()) recover_target(app, target, journal);
+  if (!journal.unfinished().empty()) {
+    recover_target(app, target, journal);
+    others_came_first = true;
+  }
   refuse_unsettled(journal);
+  // What was looked at before may be another state now.
+  if (others_came_first) check_confirmed(engine, pipeline, request, app);
   if (!journal.take_ballast()) {
     throw Error(ErrorKind::no_space, "there is no room in " + target.folder.string() + " to journal a run",
                 "the journal keeps 8 MiB free for a rollback; make room and run it again");

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -14,17 +16,18 @@ namespace deployer {
 
 namespace {
 
+/// A project whose path holds a secret stands in the journal masked: it may be this one, and that is looked at later.
 bool in_this_project(const RunState& state, const Workspace& workspace) {
-  return state.project == workspace.project().string();
+  return state.project == workspace.project().string() || state.project.find("***") != std::string::npos;
 }
 
 /// The targets of which `recover` is asked: those with a run of this project, or all.
 bool is_asked_for(const Target& target, const Journal& journal, const Workspace& workspace, bool all) {
-  if (all) return true;
-  for (const std::string& id : journal.runs()) {
-    if (in_this_project(fold(journal.events(id)), workspace)) return true;
-  }
-  return target.identity == workspace.database_identity();
+  if (all || target.identity == workspace.database_identity()) return true;
+  std::vector<std::string> open = journal.unfinished();
+  for (const std::string& id : journal.unsettled()) open.push_back(id);
+  return std::any_of(open.begin(), open.end(),
+                     [&](const std::string& id) { return in_this_project(fold(journal.events(id)), workspace); });
 }
 
 struct Recovered {
@@ -32,19 +35,16 @@ struct Recovered {
   std::vector<std::string> left;  ///< what a person must look at
 };
 
-void recover_one(Workspace& workspace, const Target& target, Recovered& recovered) {
+void recover_one(Workspace& workspace, const Target& target, bool all, Recovered& recovered) {
   App& app = workspace.app();
   const std::optional<Journal> seen = Journal::open_for_reading(target.folder);
   if (!seen || (seen->unfinished().empty() && seen->unsettled().empty())) return;
+  if (!is_asked_for(target, *seen, workspace, all)) return;
   const std::optional<TargetLock> lock =
       TargetLock::take(target, owner_of(app, ""), app.files, Deadline::after(Duration(0), app.stop.stop()));
   if (!lock) return;  // its runner lives: nothing died
   Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
-  try {
-    for (RunState& state : recover_target(app, target, journal)) recovered.states.push_back(std::move(state));
-  } catch (const Error& error) {
-    recovered.left.push_back(target.name + ": " + error.text());
-  }
+  for (RunState& state : recover_target(app, target, journal)) recovered.states.push_back(std::move(state));
 }
 
 }  // namespace
@@ -91,9 +91,13 @@ Reply recover_runs(App& app, const Json& request) {
   Workspace workspace(app);
   Recovered recovered;
   for (const Target& target : known_targets(workspace.state_root(), app.files)) {
-    const std::optional<Journal> journal = Journal::open_for_reading(target.folder);
-    if (journal && is_asked_for(target, *journal, workspace, request.value("all", false))) {
-      recover_one(workspace, target, recovered);
+    // What keeps one target from being recovered must not keep the others.
+    try {
+      recover_one(workspace, target, request.value("all", false), recovered);
+    } catch (const Error& error) {
+      recovered.left.push_back(target.name + ": " + error.text());
+    } catch (const std::exception& error) {
+      recovered.left.push_back(target.name + ": " + error.what());
     }
   }
   Reply reply;

@@ -256,5 +256,82 @@ steps:
                     self.assertNotIn(json.dumps(SECRET)[1:-1].encode(), path.read_bytes(), path)
 
 
+class Recover(unittest.TestCase):
+    """Runs that were killed, and what has changed since."""
+
+    STEPS = """
+steps:
+  - {id: a, run: 'echo a >> log', rollback: 'echo undo-a $TOKEN >> log'}
+  - {id: b, run: 'touch ready; while true; do sleep 0.1; done'}
+"""
+
+    def setUp(self):
+        self.project = Project()
+        self.addCleanup(self.project.__exit__)
+
+    def kill_in_the_middle(self, project, document, *words, env=None):
+        project.write("p.yml", document)
+        running = project.start(*words, "run", "p.yml", env=env)
+        wait_for(project.path("ready").exists)
+        running.kill()
+        running.communicate(timeout=30)
+
+    def test_a_secret_that_is_gone_is_exit_3_and_named_and_is_waited_for(self):
+        document = "secrets: [TOKEN]\nenv: {TOKEN: '${{ secrets.TOKEN }}'}\n" + self.STEPS
+        self.kill_in_the_middle(self.project, document, env={"TOKEN": "hunter22"})
+        without = self.project.run("recover")
+        self.assertEqual(without.status, 3, without)
+        self.assertIn("the secret 'TOKEN' is not in the environment", without.out + without.err)
+        self.assertEqual(self.project.read("log"), "a\n")
+        again = self.project.run("recover", env={"TOKEN": "hunter22"})
+        self.assertEqual(again.status, 0, again)
+        self.assertEqual(self.project.read("log"), "a\nundo-a hunter22\n")
+
+    def test_one_project_that_is_gone_does_not_keep_the_others_from_being_recovered(self):
+        other = Project()
+        self.addCleanup(other.__exit__)
+        other.state = self.project.state
+        self.kill_in_the_middle(self.project, "name: here\n" + self.STEPS)
+        self.kill_in_the_middle(other, "name: gone\n" + self.STEPS)
+        moved = other.folder.rename(str(other.folder) + "-moved")
+        try:
+            recovered = self.project.run("recover", "--all")
+            self.assertEqual(recovered.status, 3, recovered)
+            self.assertIn("is not there any more: " + str(other.folder), recovered.out)
+            self.assertEqual(self.project.read("log"), "a\nundo-a\n")
+        finally:
+            moved.rename(other.folder)
+        self.assertEqual(self.project.run("recover", "--all").status, 0)
+        self.assertEqual(other.read("log"), "a\nundo-a\n")
+
+    def test_the_database_flag_of_one_run_is_not_taken_for_that_of_the_next(self):
+        for number in ("one", "two"):
+            self.kill_in_the_middle(self.project, f"name: {number}\n" + self.STEPS, "--database",
+                                    f"sqlite:///{number}.db")
+            self.project.path("ready").unlink()
+        recovered = self.project.run("recover")
+        self.assertEqual(recovered.status, 0, recovered)
+        self.assertEqual(self.project.read("log"), "a\na\nundo-a\nundo-a\n")
+
+    def test_a_folder_whose_name_holds_a_secret_is_found_where_recover_runs(self):
+        document = "secrets: [TOKEN]\n" + self.STEPS
+        secret = {"TOKEN": self.project.folder.name}
+        self.kill_in_the_middle(self.project, document, env=secret)
+        recovered = self.project.run("recover", env=secret)
+        self.assertEqual(recovered.status, 0, recovered)
+        self.assertEqual(self.project.read("log"), "a\nundo-a\n")
+
+    def test_a_var_that_held_a_secret_is_named(self):
+        document = "secrets: [TOKEN]\nvars: {place: x}\n" + self.STEPS
+        self.project.write("p.yml", document)
+        running = self.project.start("run", "p.yml", "--var", "place=in-hunter22", env={"TOKEN": "hunter22"})
+        wait_for(self.project.path("ready").exists)
+        running.kill()
+        running.communicate(timeout=30)
+        recovered = self.project.run("recover", env={"TOKEN": "hunter22"})
+        self.assertEqual(recovered.status, 3, recovered)
+        self.assertIn("--var place with a secret in it", recovered.out)
+
+
 if __name__ == "__main__":
     unittest.main()
