@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -66,9 +67,13 @@ int main(int argc, char** argv) {
     if (hide_passwords(argc, argv)) {
       std::fputs("warning: a password on a command line is seen by every user; use --database env:NAME\n", stderr);
     }
+    // A reader that has seen enough (`| head`) is told by EPIPE.
+    std::signal(SIGPIPE, SIG_IGN);
     if (const std::optional<int> answered = answer_at_once(words)) return *answered;
     StopRequest stop;
-    const Signals signals([&stop](int number, int) { stop.request(number); });
+    // Who only looks needs no thread for signals, and is ended by one as any program is.
+    std::optional<Signals> signals;
+    if (changes_something(words)) signals.emplace([&stop](int number, int) { stop.request(number); });
     SystemClock clock;
     Files files;
     Processes processes;

@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -61,7 +63,9 @@ class Arguments {
     } catch (const CLI::ParseError& wrong) {
       throw Error(ErrorKind::usage, lower_first(wrong.what()), help_hint());
     }
-    for (const std::string& word : parser_.remaining()) refuse(word);
+    for (const std::string& word : parser_.remaining()) {
+      if (word != "--") refuse(word);
+    }
     for (Value& value : own_) take(value, request_);
     for (Value& value : global_) take(value, globals_);
     for (const Parameter& parameter : operation_.parameters) {
@@ -216,6 +220,17 @@ LogLevel log_level_of(const std::string& word) {
   throw Error(ErrorKind::usage, "'" + word + "' is not a log level", "trace, debug, info, warning or error");
 }
 
+/// https://no-color.org and https://bixense.com/clicolors: a terminal that can, unless told otherwise.
+bool wants_color(const App& app) {
+  const auto set = [&](const char* name) {
+    const auto found = app.environment.find(name);
+    return found == app.environment.end() ? std::string() : found->second;
+  };
+  if (!set("NO_COLOR").empty()) return false;
+  if (!set("CLICOLOR_FORCE").empty() && set("CLICOLOR_FORCE") != "0") return true;
+  return ::isatty(STDOUT_FILENO) != 0 && set("TERM") != "dumb" && set("CLICOLOR") != "0";
+}
+
 /// `-C` as git has it: as if one stood there. Paths on the command line are of that folder then.
 void work_in(App& app, const std::string& folder) {
   if (folder.empty()) return;
@@ -237,6 +252,7 @@ void take_globals(App& app, const Operation& operation, const Json& globals) {
   }
   app.output = globals.value("output", app.output);
   check_output(app.output, app.redactor);
+  app.color = wants_color(app);
   app.json = globals.value("json", false) || (app.output == "json" && !operation.changes);
   app.yes = globals.value("yes", false);
   app.quiet = globals.value("quiet", false);
@@ -327,6 +343,11 @@ std::optional<int> answer_at_once(const std::vector<std::string>& words) {
     if (asks_for_json(words)) print_error_document(error);
     return error_kind_info(error.kind).exit_status;
   }
+}
+
+bool changes_something(const std::vector<std::string>& words) {
+  const Operation& operation = *find_operation(words).operation;
+  return operation.changes || operation.writes;
 }
 
 int run_cli(App& app, const std::vector<std::string>& words) {

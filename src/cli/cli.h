@@ -12,6 +12,10 @@ namespace deployer {
 /// answered; nothing where `run_cli` has to.
 std::optional<int> answer_at_once(const std::vector<std::string>& words);
 
+/// Whether what the words ask for changes something, so that a signal must not simply end it. Of words that
+/// `answer_at_once` left.
+bool changes_something(const std::vector<std::string>& words);
+
 /// The command line: finds the operation that the words name, reads its flags into a request, runs it, prints what it
 /// answers. Returns the exit status (docs/exit-statuses.md). Results go to stdout, errors and logs to stderr;
 /// everything is masked by the app's redactor. `words` is argv without the program's name.

@@ -159,7 +159,8 @@ bool is_positional(const Operation& operation, const Parameter& parameter) {
 Asked find_operation(const std::vector<std::string>& words) {
   Asked asked;
   std::vector<std::size_t> places = first_words(words);
-  const auto has = [&](const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); };
+  const auto end_of_flags = std::find(words.begin(), words.end(), "--");
+  const auto has = [&](const char* word) { return std::find(words.begin(), end_of_flags, word) != end_of_flags; };
   if (places.empty()) {
     asked.version = has("--version");
     asked.help = !asked.version && (has("--help") || has("-h"));

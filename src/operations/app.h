@@ -37,6 +37,7 @@ struct App {
   bool quiet = false;
   bool json = false;            ///< --json: one document on stdout
   std::string output = "auto";  ///< --output
+  bool color = false;           ///< ANSI colours in what is reported: the terminal can, and nobody said no
 
   /// Asks a person on the terminal; null where there is none, and then a question is a refusal.
   std::function<bool(const std::string& question)> ask = nullptr;

@@ -49,6 +49,7 @@ TEST(Words, AValueOfAFlagIsNoWordOfACommand) {
 TEST(Words, BehindTwoDashesAreNoFlags) {
   const Asked asked = find_operation({"create", "--", "--help"});
   EXPECT_EQ(asked.operation->words.front(), "migrate create");
+  EXPECT_FALSE(asked.help);
 }
 
 TEST(Words, OfTheMigrationsAreKnownWithAndWithoutMigrate) {

@@ -5,6 +5,7 @@ import pathlib
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -278,6 +279,32 @@ class Output(Cli):
         self.refused("restore", "gone", "--yes", says="error: there is no backup gone in ")
         self.assertEqual(self.project.runs(), before)
 
+    def test_behind_two_dashes_everything_is_an_argument(self):
+        done = self.project.run("create", "--", "--help")
+        self.assertEqual(done.status, 0, done)
+        self.assertIn("\n-- --help\n", pathlib.Path(done.out.strip()).read_text())
+        self.assertEqual(self.project.run("upgrade", "001").status, 0)
+        self.assertEqual(self.project.run("downgrade", "--", "-1").status, 0)
+
+    def test_colours_are_for_terminals_that_want_them(self):
+        for env, colored in (({}, False), ({"CLICOLOR_FORCE": "1"}, True), ({"CLICOLOR_FORCE": "0"}, False),
+                             ({"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False)):
+            done = self.project.run("run", "p.yml", env=env)
+            self.assertEqual("\x1b[" in done.out, colored, (env, done))
+        for env, colored in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)):
+            ours, theirs = pty.openpty()
+            subprocess.run([PROGRAM, "run", "p.yml"], cwd=self.project.folder, env=self.project.environment(env),
+                           stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL, timeout=60, check=True)
+            os.close(theirs)
+            shown = b""
+            try:
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            except OSError:
+                pass
+            os.close(ours)
+            self.assertEqual(b"\x1b[" in shown, colored, (env, shown))
+
     def test_logs_of_one_step_are_found_by_its_name(self):
         self.project.run("run", "p.yml")
         self.assertIn("hello", self.project.run("runs", "logs", "last", "a").out)
@@ -428,6 +455,16 @@ class Terminal(Cli):
         status, shown = self.on_a_terminal("restore", "b.sqlite.zst",
                                            answer=lambda running: running.send_signal(signal.SIGINT))
         self.assertEqual(status, 130, shown)
+
+    def test_who_only_looks_is_ended_by_a_signal_at_once(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"mysql://app@127.0.0.1:{silent.getsockname()[1]}/books"
+            running = self.project.start("status", env={"DATABASE_URL": url})
+            connection, _ = silent.accept()
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=5)
+            connection.close()
+        self.assertEqual(running.returncode, -signal.SIGINT)
 
     def test_a_signal_before_there_is_a_run_is_128_and_its_number(self):
         self.project.write("p.yml", "secrets: [{name: T, command: 'touch asked; sleep 60'}]\nsteps: [{run: 'true'}]\n")

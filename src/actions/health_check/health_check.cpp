@@ -72,7 +72,9 @@ int wait_until_healthy(ActionContext& context) {
   std::int64_t in_a_row = 0;
   std::string told;  // the same complaint is said once, however often it is looked
   for (int attempts = 1;; ++attempts) {
-    const std::optional<std::string> complaint = look_once(context, deadline.at_most(health_longest_look));
+    std::optional<std::string> complaint = look_once(context, deadline.at_most(health_longest_look));
+    // The end of `within` cuts the last look short: the complaint of the one before says more.
+    if (complaint && deadline.expired() && !told.empty()) complaint = told;
     if (complaint && *complaint != told) context.output(*complaint);
     told = complaint.value_or("");
     in_a_row = complaint ? 0 : in_a_row + 1;
