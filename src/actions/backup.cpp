@@ -35,7 +35,9 @@ class BackupAction : public Action {
   }
 
   Outcome run(ActionContext& context) const override {
-    const Json made = context.effect("backup", {{"folder", backup_folder(context).string()}}, [&] {
+    const std::string path = text_input(context.inputs(), "path");
+    const std::filesystem::path folder = path.empty() ? backup_folder(context) : context.path(path).parent_path();
+    const Json made = context.effect("backup", {{"folder", folder.string()}}, [&] {
       return backups::create(context.database(), request(context), context.files(), context.deadline(),
                              [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
                                context.progress(done, total, phase);
@@ -48,8 +50,8 @@ class BackupAction : public Action {
             {{"name", made["name"]}, {"file", made["file"]}, {"bytes", made["bytes"]}, {"digest", made["digest"]}}};
   }
 
-  Probe probe(ActionContext& context, const UndoRecord& /*record*/) const override {
-    for (const backups::Manifest& backup : backups::list(backup_folder(context), context.files()).backups) {
+  Probe probe(ActionContext& context, const UndoRecord& record) const override {
+    for (const backups::Manifest& backup : backups::list(record.data.value("folder", ""), context.files()).backups) {
       if (backup.run == context.run_id()) return Probe::happened;
     }
     return Probe::partly;
@@ -71,8 +73,8 @@ class BackupAction : public Action {
     request.scratch = context.state_folder() / "scratch";
     request.tags = list_input(context.inputs(), "tag");
     request.run = context.run_id();
-    request.revision = migrations::ids_json(
-        migrations::current_of(history_of(context).read(context.database(), context.deadline())));
+    request.revision =
+        migrations::ids_json(migrations::current_of(history_of(context).read(context.database(), context.deadline())));
     request.now = context.now();
     request.check = check_named(text_input(context.inputs(), "verify"));
     return request;

@@ -37,15 +37,18 @@ class RestoreAction : public Action {
     const bool bare = name.find('/') == std::string::npos;
     const backups::Source source =
         backups::find_source(bare ? name : context.path(name).string(), folder, session, context.files());
-    const Json before = json_of(table_digests(context));
+    // What will be there afterwards is known beforehand, so that one who dies in between can tell it from what others
+    // write.
+    const Json undo = {{"before", json_of(table_digests(context))},
+                       {"after", source.manifest ? json_of(rows_of(*source.manifest, context)) : Json(nullptr)}};
     context.set_fact("revision_before", database_baseline(context)["revision"]);
     backups::Restored restored;
-    context.effect("restore", {{"before", before}}, [&] {
-      restored = backups::restore(session, source, context.state_folder() / "scratch" / context.run_id(),
-                                  context.files(), context.deadline(),
-                                  [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
-                                    context.progress(done, total, phase);
-                                  });
+    context.effect("restore", undo, [&] {
+      restored =
+          backups::restore(session, source, context.state_folder() / "scratch" / context.run_id(), context.files(),
+                           context.deadline(), [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
+                             context.progress(done, total, phase);
+                           });
       return Json{{"after", json_of(table_digests(context))}};
     });
     const Json revision = database_baseline(context)["revision"];
@@ -57,9 +60,11 @@ class RestoreAction : public Action {
 
   std::string undo(ActionContext& context, const UndoRecord& record) const override {
     const TableDigests before = digests_from(record.data.value("before", Json::object()));
-    const Json result = record.result.is_null() ? Json::object() : record.result;
-    const TableDigests after =
-        result.contains("after") ? digests_from(result["after"]) : table_digests(context);
+    const std::optional<TableDigests> after = rows_after(record);
+    const Json at_first = context.state().baseline.value(context.step().id, Json());
+    if (record.result.is_null() && database_baseline(context) == at_first && table_digests(context) == before) {
+      return "it had not happened";
+    }
     restore_backup_of_run(context, "safe", before, after);
     return "restore";
   }
@@ -70,6 +75,20 @@ class RestoreAction : public Action {
   }
 
  private:
+  static TableDigests rows_of(const backups::Manifest& manifest, const ActionContext& context) {
+    TableDigests rows = manifest.tables;
+    rows.erase(history_of(context).table());
+    return rows;
+  }
+
+  /// What the restore led to, or was to lead to.
+  static std::optional<TableDigests> rows_after(const UndoRecord& record) {
+    for (const Json& data : {record.result, record.data}) {
+      if (data.is_object() && data.contains("after") && !data["after"].is_null()) return digests_from(data["after"]);
+    }
+    return std::nullopt;
+  }
+
   ActionSpec spec_{"restore",
                    "Brings a backup back into the database.",
                    {{.name = "name",

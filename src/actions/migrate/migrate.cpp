@@ -26,8 +26,9 @@ Way way_named(const std::string& name) {
   return name == way_names[1] ? Way::restore : Way::none;
 }
 
-/// Whether a `backup` stands before this step in the pipeline: a restore is a way back then.
-bool backup_stands_before(const ActionContext& context) {
+/// Whether a `backup` runs before this step and may be restored: that is a way back then.
+bool may_restore(const ActionContext& context) {
+  if (text_input(context.inputs(), "restore") == "never") return false;
   for (const Step& step : context.pipeline().steps) {
     if (step.id == context.step().id) return false;
     if (step.uses == "backup") return true;
@@ -46,7 +47,7 @@ class MigrateAction : public Action {
   void check(ActionContext& context) const override {
     if (!context.has_database()) context.database();  // throws what is to be done
     const MigrationWork work = peek_migration(context);
-    if (context.confirmed() || backup_stands_before(context)) return;
+    if (context.confirmed() || may_restore(context)) return;
     for (const std::string& id : work.plan) {
       const std::string why = why_no_way(context, work, id);
       if (why.empty()) continue;
@@ -60,7 +61,7 @@ class MigrateAction : public Action {
     StepPlan plan{(work.up ? "apply " : "revert ") + ids_words(work.plan), {}, {}, "the way back of each revision"};
     for (const std::string& id : work.plan) {
       const std::string why = why_no_way(context, work, id);
-      if (!why.empty() && !backup_stands_before(context)) plan.risks.push_back(id + ": " + why);
+      if (!why.empty() && !may_restore(context)) plan.risks.push_back(id + ": " + why);
     }
     return plan;
   }
@@ -99,7 +100,8 @@ class MigrateAction : public Action {
   }
 
   Probe probe(ActionContext& context, const UndoRecord& record) const override {
-    const bool is_applied = applied_now(context).count(record.data.value("revision", "")) > 0;
+    const auto rows = history_of(context).read(context.database(), context.deadline());
+    const bool is_applied = migrations::applied_ids(rows).count(record.data.value("revision", "")) > 0;
     const bool up = record.data.value("direction", "up") == "up";
     return is_applied == up ? Probe::happened : Probe::not_happened;
   }
@@ -107,17 +109,18 @@ class MigrateAction : public Action {
   std::string undo(ActionContext& context, const UndoRecord& record) const override {
     const std::string id = record.data.value("revision", "");
     const bool up = record.data.value("direction", "up") == "up";
-    if ((applied_now(context).count(id) > 0) != up) return note_way(context, "transaction");
+    const migrations::History history = history_of(context);
+    const auto rows = history.read(context.database(), context.deadline());
+    const std::set<std::string> applied = migrations::applied_ids(rows);
+    if ((applied.count(id) > 0) != up) return note_way(context, "transaction");
     const Way way = way_named(record.data.value("way", "none"));
     if (way == Way::down) {
-      const migrations::History history = history_of(context);
-      const auto rows = history.read(context.database(), context.deadline());
       migrations::Executor(context.database(), history, executor_options(context))
-          .revert(rows.at(id), migrations::applied_ids(rows), context.deadline());
+          .revert(rows.at(id), applied, context.deadline());
       return note_way(context, "down");
     }
     const TableDigests before = digests_from(record.data.value("before", Json::object()));
-    restore_backup_of_run(context, text_input(context.inputs(), "restore"), before, digests_after(context));
+    restore_backup_of_run(context, text_input(context.inputs(), "restore"), before, rows_after(record));
     return note_way(context, "restore");
   }
 
@@ -131,12 +134,15 @@ class MigrateAction : public Action {
   }
 
  private:
-  static std::set<std::string> applied_now(ActionContext& context) {
-    return migrations::applied_ids(history_of(context).read(context.database(), context.deadline()));
-  }
-
+  /// The run reports the furthest way that it had to go: a restore brings back all revisions, and the transactions of
+  /// those beneath it have nothing left to do.
   static std::string note_way(ActionContext& context, const std::string& way) {
-    if (context.fact("way_back") != way) context.set_fact("way_back", way);
+    static const std::vector<std::string> further = {"transaction", "down", "restore"};
+    const auto rank = [&](const Json& name) {
+      return std::find(further.begin(), further.end(), name) - further.begin();
+    };
+    const Json noted = context.fact("way_back");
+    if (noted.is_null() || rank(noted) < rank(way)) context.set_fact("way_back", way);
     return way;
   }
 
@@ -155,20 +161,26 @@ class MigrateAction : public Action {
   }
 
   std::map<std::string, Way> ways_back(ActionContext& context, const MigrationWork& work) const {
-    const Way otherwise = backup_of_run(context).is_null() ? Way::none : Way::restore;
+    const bool restorable = !backup_of_run(context).is_null() && may_restore(context);
     std::map<std::string, Way> ways;
-    for (const std::string& id : work.plan) ways[id] = otherwise;
-    if (!work.up || !rehearses(context)) return ways;
-    for (const migrations::Rehearsed& result :
-         migrations::rehearse(context.database(), work.graph, work.plan, history_of(context),
-                              executor_options(context), context.state_folder() / "scratch" / context.run_id(),
-                              context.files(), context.deadline())) {
-      tell(context, result);
-      if (result.proved()) ways[result.revision] = Way::down;
-      if (ways[result.revision] == Way::none && !context.confirmed()) {
-        throw Error(ErrorKind::failed, "revision '" + result.revision + "' has no way back: " + why(result),
-                    "put a backup step before it, or give --yes");
+    std::map<std::string, std::string> reasons;
+    for (const std::string& id : work.plan) {
+      ways[id] = restorable ? Way::restore : Way::none;
+      reasons[id] = why_no_way(context, work, id);
+    }
+    if (work.up && rehearses(context)) {
+      for (const migrations::Rehearsed& result : migrations::rehearse(
+               context.database(), work.graph, work.plan, history_of(context), executor_options(context),
+               context.state_folder() / "scratch" / context.run_id(), context.files(), context.deadline())) {
+        tell(context, result);
+        if (result.proved()) ways[result.revision] = Way::down;
+        if (!result.proved()) reasons[result.revision] = why(result);
       }
+    }
+    for (const auto& [id, way] : ways) {
+      if (way != Way::none || context.confirmed()) continue;
+      throw Error(ErrorKind::failed, "revision '" + id + "' has no way back: " + reasons[id],
+                  "put a backup step before it, or give --yes");
     }
     return ways;
   }
@@ -188,14 +200,12 @@ class MigrateAction : public Action {
     }
   }
 
-  /// The rows after the last effect of this step that was completed.
-  static TableDigests digests_after(const ActionContext& context) {
-    Json after = Json::object();
-    for (const EffectState& effect : context.state().effects) {
-      if (effect.step != context.step().id || effect.result.is_null()) continue;
-      if (effect.result.contains("after") && !effect.result["after"].is_null()) after = effect.result["after"];
+  /// The rows right after an effect; what came later is undone already. Nothing where it was not journalled as done.
+  static std::optional<TableDigests> rows_after(const UndoRecord& record) {
+    if (!record.result.is_object() || !record.result.contains("after") || record.result["after"].is_null()) {
+      return std::nullopt;
     }
-    return digests_from(after);
+    return digests_from(record.result["after"]);
   }
 
   static Outcome outcome(ActionContext& context, const MigrationWork& work, const std::map<std::string, Way>& ways) {

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "actions/inputs.h"
-#include "backups/catalogue.h"
+#include "backups/backup.h"
 #include "backups/restore.h"
 #include "base/error.h"
 #include "base/id.h"
@@ -57,6 +57,27 @@ Stakes differing(const TableDigests& a, const TableDigests& b) {
   return stakes;
 }
 
+/// What is there before a restore stays at hand, whatever the digests say: one a run. Where it is known that nothing is
+/// lost, a disk that has no room for it keeps nobody from going back.
+void take_safety_backup(ActionContext& context, const Json& beside, bool needed) {
+  if (!context.fact("safety_backup").is_null()) return;
+  backups::BackupRequest request;
+  request.directory = std::filesystem::path(beside.value("file", "")).parent_path();
+  request.project = context.pipeline().project;
+  request.scratch = context.state_folder() / "scratch";
+  request.tags = {"safety"};
+  request.run = context.run_id();
+  request.revision = database_baseline(context)["revision"];
+  request.now = context.now();
+  try {
+    const backups::Manifest made = backups::create(context.database(), request, context.files(), context.deadline());
+    context.set_fact("safety_backup", made.name);
+  } catch (const Error& error) {
+    if (needed || error.kind != ErrorKind::no_space) throw;
+    context.warn("no safety backup before the restore: " + error.summary());
+  }
+}
+
 std::string stakes_text(const Stakes& stakes) {
   std::vector<std::string> parts;
   for (const auto& [table, rows] : stakes) parts.push_back(fmt::format("{} (at least {})", table, rows));
@@ -83,8 +104,7 @@ MigrationWork plan_migration(ActionContext& context) {
 }
 
 MigrationWork peek_migration(ActionContext& context) {
-  const database::Url url =
-      value_or_throw(database::parse_url(context.pipeline().database.value("url", "")));
+  const database::Url url = value_or_throw(database::parse_url(context.pipeline().database.value("url", "")));
   std::map<std::string, migrations::Applied> rows;
   try {
     const auto session =
@@ -144,7 +164,9 @@ Json backup_of_run(const ActionContext& context) { return context.fact("backup_m
 
 std::map<std::string, std::uint64_t> rows_at_stake(ActionContext& context, const TableDigests& before,
                                                    const TableDigests& after, const Json& backup) {
-  Stakes stakes = differing(digests_from(backup.value("tables", Json::object())), before);
+  TableDigests backed = digests_from(backup.value("tables", Json::object()));
+  backed.erase(history_of(context).table());
+  Stakes stakes = differing(backed, before);
   for (const auto& [table, rows] : differing(after, table_digests(context))) {
     stakes[table] = std::max(stakes[table], rows);
   }
@@ -152,7 +174,7 @@ std::map<std::string, std::uint64_t> rows_at_stake(ActionContext& context, const
 }
 
 void restore_backup_of_run(ActionContext& context, const std::string& policy, const TableDigests& before,
-                           const TableDigests& after) {
+                           const std::optional<TableDigests>& after) {
   const Json backup = backup_of_run(context);
   if (backup.is_null()) {
     throw Error(ErrorKind::left_behind, "there is no backup of this run to go back to",
@@ -163,15 +185,19 @@ void restore_backup_of_run(ActionContext& context, const std::string& policy, co
     throw Error(ErrorKind::left_behind, "it can only be undone by a restore, which `restore: never` forbids",
                 "by hand: " + command);
   }
-  const Stakes stakes = rows_at_stake(context, before, after, backup);
+  const Stakes stakes = rows_at_stake(context, before, after ? *after : table_digests(context), backup);
   if (!stakes.empty() && policy != "always") {
     throw Error(ErrorKind::left_behind,
                 "a restore would lose rows that others have written since the backup: " + stakes_text(stakes),
                 "keep them, or lose them with: " + command);
   }
+  const std::string unknown =
+      "the run died before it had counted the rows, so whether others have written since is not known";
+  if (!after && policy != "always") throw Error(ErrorKind::left_behind, unknown, "if nobody has: " + command);
+  if (!after) context.warn(unknown);
+  take_safety_backup(context, backup, !stakes.empty() || !after);
   database::Session& session = context.database();
-  const backups::Source source =
-      backups::find_source(backup.value("file", ""), {}, session, context.files());
+  const backups::Source source = backups::find_source(backup.value("file", ""), {}, session, context.files());
   backups::restore(session, source, context.state_folder() / "scratch" / context.run_id(), context.files(),
                    context.deadline());
   if (stakes.empty()) return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,11 @@ struct MigrationWork {
 std::filesystem::path migrations_folder(const ActionContext& context);
 migrations::History history_of(const ActionContext& context);
 
-/// Reads files and history through the run's session and plans the step. Error `invalid` for what is wrong with the files,
-/// with their history, or with the target; warnings go to the run.
+/// Reads files and history through the run's session and plans the step. Error `invalid` for what is wrong with the
+/// files, with their history, or with the target; warnings go to the run.
 MigrationWork plan_migration(ActionContext& context);
-/// The same before the run has begun: through a connection of its own that only reads; a database that is not there yet has
-/// no history.
+/// The same before the run has begun: through a connection of its own that only reads; a database that is not there yet
+/// has no history.
 MigrationWork peek_migration(ActionContext& context);
 
 migrations::ExecutorOptions executor_options(ActionContext& context);
@@ -50,9 +51,11 @@ Json backup_of_run(const ActionContext& context);
 std::map<std::string, std::uint64_t> rows_at_stake(ActionContext& context, const TableDigests& before,
                                                    const TableDigests& after, const Json& backup);
 
-/// Brings the backup of this run back into the database; for undo. `policy` is safe, always or never. `before` and `after`
-/// as above. Error `left_behind` with the rows at stake where it may not.
+/// Brings the backup of this run back into the database, after a safety backup of what is there; for undo. `policy` is
+/// safe, always or never. `before` and `after` as above; no `after` where the run died before it had counted the rows:
+/// then nobody knows whether others have written, and `safe` does not restore. Error `left_behind` with the rows at
+/// stake where it may not.
 void restore_backup_of_run(ActionContext& context, const std::string& policy, const TableDigests& before,
-                           const TableDigests& after);
+                           const std::optional<TableDigests>& after);
 
 }  // namespace deployer
