@@ -1,4 +1,4 @@
-"""A deployment is killed at any instant, and not at a point; and the first one ever is killed."""
+"""A deployment is killed at any instant, and not at a point; the first one ever is; and a next run recovers."""
 import json
 import pathlib
 import random
@@ -29,6 +29,14 @@ class DemoKillAnyTime(KillTest):
 
     def test_the_first_deployment_ever(self):
         self.kill_at_some(succeeding, 4, first=True)
+
+    def test_the_next_run_recovers_first(self):
+        names = self.points_of_run(succeeding)
+        self.kill_run(succeeding, names.index("effect.after start book-library") + 1)
+        done = self.library.deploy(succeeding(self.library))
+        self.assertEqual(done.status, 0, done)
+        self.assertEqual([run["status"] for run in self.library.runs()], ["succeeded", "rolled_back", "succeeded"])
+        self.assertTrue(self.is_done(self.library.world()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from support.kill_points import KillTest, failing  # noqa: E402
 
 class DemoKillFailing(KillTest):
     def test_a_run_that_fails_and_is_rolled_back(self):
-        self.kill_at_some(failing, 9)
+        self.kill_at_some(failing, 7)
         self.assertEqual(self.outcomes["succeeded"], 0)
 
     def test_what_was_undone_before_the_death_is_proved_all_the_same(self):

@@ -16,14 +16,6 @@ class DemoKill(KillTest):
         self.assertGreater(self.outcomes["succeeded"], 0)
         self.assertGreater(self.outcomes["rolled_back"], 0)
 
-    def test_the_next_run_recovers_first(self):
-        names = self.points_of_run(succeeding)
-        self.kill_run(succeeding, names.index("effect.after start book-library") + 1)
-        done = self.library.deploy(succeeding(self.library))
-        self.assertEqual(done.status, 0, done)
-        self.assertEqual([run["status"] for run in self.library.runs()], ["succeeded", "rolled_back", "succeeded"])
-        self.assertTrue(self.is_done(self.library.world()))
-
 
 if __name__ == "__main__":
     unittest.main()
