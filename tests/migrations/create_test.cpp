@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "base/id.h"
 #include "project.h"
+#include "support/forgetful_disk.h"
 
 namespace deployer::migrations {
 namespace {
@@ -136,6 +139,27 @@ TEST_F(CreateTest, OverwritesNothing) {
   project_.file("same.sql", "-- revision: z\n-- migrate:up\n");
   EXPECT_EQ(refusal(wanted), "error: same.sql exists already");
   EXPECT_EQ(test::read_file(project_.folder() / "same.sql"), "-- revision: z\n-- migrate:up\n");
+}
+
+TEST_F(CreateTest, LeavesNoFileWhereACallOnTheDiskFails) {
+  project_.file("a1.sql", "-- revision: a1\n-- migrate:up\n");
+  bool written = false;
+  for (std::uint64_t call = 1; !written; ++call) {
+    ASSERT_LT(call, 50U);
+    test::ForgetfulDisk disk(project_.folder());
+    Files files(disk);
+    disk.fail(test::ForgetfulDisk::Call::any, call, ENOSPC);
+    try {
+      create(project_.graph(), request("two", "b1"), {}, files);
+      written = true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind, ErrorKind::no_space);
+    }
+    const bool whole = project_.graph().find("b1") != nullptr;
+    EXPECT_EQ(project_.files.list(project_.folder()).size(), whole ? 2U : 1U) << "call " << call;
+    if (whole && !written) project_.files.remove(project_.folder() / "b1_two.sql");
+  }
+  EXPECT_EQ(project_.graph().heads(), Ids{"b1"});
 }
 
 }  // namespace

@@ -98,6 +98,23 @@ TEST_F(ExecutorTest, LeavesNothingWhereItIsStopped) {
   EXPECT_EQ(value("SELECT COUNT(*) FROM sqlite_schema"), "0");
 }
 
+TEST_F(ExecutorTest, LeavesNothingWhereTheDatabaseIsFull) {
+  project_.revision(
+      "a1", "",
+      {"CREATE TABLE a (x);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) INSERT "
+       "INTO a SELECT randomblob(1000) FROM n;",
+       ""});
+  session_->execute("PRAGMA max_page_count = 20", no_hurry);
+  try {
+    apply("a1");
+    ADD_FAILURE() << "there was room";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind, ErrorKind::no_space);
+  }
+  EXPECT_EQ(value("SELECT COUNT(*) FROM sqlite_schema"), "0");
+  EXPECT_FALSE(session_->in_transaction());
+}
+
 TEST_F(ExecutorTest, LeavesNothingWhereAListenerThrows) {
   project_.revision("a1", "", {"CREATE TABLE a (x);\nCREATE TABLE b (x);", ""});
   project_.options.on_statement = [](std::size_t number, std::size_t, std::string_view) {
