@@ -45,13 +45,15 @@ struct LockOwner {
   std::string host;
   Json record;  ///< ProcessRecord of the runner
   std::string since;
+  std::string journal = {};  ///< the state folder of its target; filled in by TargetLock
 };
 
 /// The lock of a target: all its flock files, held together. Ends with the process or the object.
 class TargetLock {
  public:
   /// Takes it, waiting until the deadline while somebody holds it (`waiting` is told once who it is). Nothing when it
-  /// is still held then. Makes the folders and `target.json`. Children inherit nothing of it.
+  /// is still held then. Makes the folders and `target.json`. Error `unsettled` where a
+  /// run died whose journal is in another state folder. Children inherit nothing of it.
   static std::optional<TargetLock> take(const Target& target, const LockOwner& owner, Files& files,
                                         const Deadline& deadline,
                                         const std::function<void(const LockOwner&)>& waiting = {});

@@ -21,8 +21,13 @@ namespace fs = std::filesystem;
 constexpr int owner_looks = 20;
 constexpr Duration owner_pause = std::chrono::milliseconds(10);
 
-std::string owner_text(const LockOwner& owner) {
-  return dump({{"run", owner.run}, {"host", owner.host}, {"record", owner.record}, {"since", owner.since}}) + "\n";
+std::string owner_text(const LockOwner& owner, const fs::path& journal) {
+  return dump({{"run", owner.run},
+               {"host", owner.host},
+               {"record", owner.record},
+               {"since", owner.since},
+               {"journal", journal.string()}}) +
+         "\n";
 }
 
 /// Written in place, over what was there and then cut: a rename would put another file where the lock is, and a reader
@@ -46,7 +51,7 @@ std::optional<LockOwner> read_owner(const fs::path& file) {
   if (!json || !json->is_object()) return std::nullopt;
   try {
     return LockOwner{json->at("run").get<std::string>(), json->at("host").get<std::string>(), json->at("record"),
-                     json->at("since").get<std::string>()};
+                     json->at("since").get<std::string>(), json->value("journal", "")};
   } catch (const Json::exception&) {
     return std::nullopt;
   }
@@ -73,6 +78,17 @@ LockOwner owner_of_held(const fs::path& file) {
   LockOwner nobody;
   nobody.record = Json::object();
   return nobody;
+}
+
+/// Whoever ends well empties the file. Who stands in it still has died, and if its journal is in another folder than
+/// ours, what it left can only be taken back from there.
+void refuse_what_died_elsewhere(const fs::path& file, const Target& target) {
+  const std::optional<LockOwner> dead = read_owner(file);
+  if (!dead || dead->run.empty() || dead->journal.empty() || dead->journal == target.folder.string()) return;
+  throw Error(ErrorKind::unsettled, "run " + dead->run + " died here, and its journal is in " + dead->journal,
+              "take it back from there: DEPLOYER_STATE=" + fs::path(dead->journal).parent_path().string() +
+                  " deployer recover --all; if that folder is gone, look at the database yourself, then remove " +
+                  file.string());
 }
 
 }  // namespace
@@ -109,9 +125,10 @@ std::optional<TargetLock> TargetLock::take(const Target& target, const LockOwner
       lock = FileLock::take(file, deadline);
     }
     if (!lock) return std::nullopt;
+    refuse_what_died_elsewhere(file, target);
     state->locks.push_back(std::move(*lock));
     state->files.push_back(file);
-    write_owner(file, owner_text(owner));
+    write_owner(file, owner_text(owner, target.folder));
   }
   const fs::path description = target_file_of(target);
   const std::string text = target_file_text(target);

@@ -31,7 +31,9 @@ constexpr Duration file_lock_second_look = std::chrono::milliseconds(5);
 }  // namespace
 
 std::optional<FileLock> FileLock::try_take(const fs::path& file) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+  // Whoever can read the file can lock it: users who share a database meet here, and only the first can write into it.
+  int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+  if (fd < 0 && errno == EACCES) fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) throw io_error(errno, "cannot open the lock file " + file.string());
   FileLock lock(fd);
   if (file_lock_try(fd, LOCK_EX, file)) return lock;

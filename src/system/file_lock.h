@@ -13,8 +13,9 @@ namespace deployer {
 /// stays: removing it would let two hold "the" lock.
 class FileLock {
  public:
-  /// Takes the lock if it is free. The file is made (mode 0600) where it is missing; its folder must be there.
-  /// Nothing if somebody else holds it, in this process too. Error `io` if the file cannot be opened.
+  /// Takes the lock if it is free. The file is made (mode 0644: who can read it can lock it) where it is missing; its
+  /// folder must be there. Nothing if somebody else holds it, in this process too. Error `io` if the file cannot be
+  /// opened.
   static std::optional<FileLock> try_take(const std::filesystem::path& file);
   /// Waits for it until the deadline (looking every 50 ms); nothing if that came first. Error `cancelled`.
   static std::optional<FileLock> take(const std::filesystem::path& file, const Deadline& deadline);

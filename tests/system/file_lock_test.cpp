@@ -73,6 +73,14 @@ TEST(FileLock, MovesWithItsObject) {
   EXPECT_FALSE(FileLock::is_held(folder / "lock"));
 }
 
+TEST(FileLock, IsTakenOnAFileThatMayOnlyBeRead) {
+  const Folder folder;
+  folder.write("lock", "", 0444);
+  const std::optional<FileLock> first = FileLock::try_take(folder / "lock");
+  EXPECT_TRUE(first.has_value());
+  EXPECT_FALSE(FileLock::try_take(folder / "lock").has_value());
+}
+
 TEST(FileLock, LookingAtItMakesNoFile) {
   const Folder folder;
   EXPECT_FALSE(FileLock::is_held(folder / "lock"));
@@ -80,12 +88,12 @@ TEST(FileLock, LookingAtItMakesNoFile) {
   EXPECT_FALSE(FileLock::is_held(folder / "none/lock"));
 }
 
-TEST(FileLock, ItsFileIsForItsOwnerAlone) {
+TEST(FileLock, ItsFileCanBeLockedByWhoeverCanReadIt) {
   const Folder folder;
   (void)FileLock::try_take(folder / "lock");
   struct stat data = {};
   ASSERT_EQ(stat((folder / "lock").c_str(), &data), 0);
-  EXPECT_EQ(data.st_mode & 0777u, 0600u);
+  EXPECT_EQ(data.st_mode & 0777u, 0644u);
 }
 
 TEST(FileLock, AMissingFolderIsAnError) {
