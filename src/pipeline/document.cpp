@@ -108,6 +108,10 @@ Pipeline DocumentReader::read(const YamlNode& root) {
   const YamlNode* backups = root.find("backups");
   pipeline.backups = read_parameters(backups != nullptr ? *backups : YamlNode{}, world_.vocabulary.backups, "backups",
                                      wrong_, evaluate_);
+  if (!pipeline.backups.contains("retention")) {
+    const Duration kept = std::chrono::hours(24) * world_.settings.integer("backup_retention_days");
+    pipeline.backups["retention"] = {{"keep_within", kept.count()}};
+  }
   read_steps(root.find("steps"), pipeline);
   std::set<std::string> events = run_event_names();
   for (const Step& step : pipeline.steps) events.insert({"before-" + step.id, "after-" + step.id});

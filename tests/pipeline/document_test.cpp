@@ -47,7 +47,8 @@ steps:
   EXPECT_EQ(pipeline.database.dump(),
             R"({"url":"sqlite:////srv/book-library.db","migrations":"sql","history_table":"deployer_migrations"})");
   EXPECT_EQ(pipeline.database_origin, "document");
-  EXPECT_EQ(pipeline.backups.dump(), R"({"directory":"/srv/book-library/backups"})");
+  EXPECT_EQ(pipeline.backups.dump(),
+            R"({"directory":"/srv/book-library/backups","retention":{"keep_within":2592000000}})");
   EXPECT_EQ(pipeline.lock, "production");
   EXPECT_EQ(pipeline.timeout, std::chrono::minutes(30));
   EXPECT_EQ(pipeline.on_failure, OnFailure::stop);
