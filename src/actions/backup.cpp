@@ -26,9 +26,7 @@ class BackupAction : public Action {
  public:
   const ActionSpec& spec() const override { return spec_; }
 
-  void check(ActionContext& context) const override {
-    if (!context.has_database()) context.database();  // throws what is to be done
-  }
+  void check(ActionContext& context) const override { need_capable_database(context); }
 
   StepPlan plan(ActionContext& context) const override {
     return {"back the database up into " + backup_folder(context).string(), {}, {}, "the backup stays"};

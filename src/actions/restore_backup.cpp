@@ -18,7 +18,7 @@ class RestoreAction : public Action {
   const ActionSpec& spec() const override { return spec_; }
 
   void check(ActionContext& context) const override {
-    if (!context.has_database()) context.database();  // throws what is to be done
+    need_capable_database(context);
     for (const Step& step : context.pipeline().steps) {
       if (step.uses == "backup" || context.confirmed()) return;
       if (step.id == context.step().id) break;

@@ -179,6 +179,8 @@ std::vector<Parameter> validate_inputs() {
                     "Services that must run: daemons of this target or systemd units."),
       declare_input("disk_free", ParameterType::section, "Room that must be free."),
       declare_input("database", ParameterType::boolean, "The database answers; true where one is configured."),
+      declare_input("migrations", ParameterType::boolean,
+                    "The migrations parse, fit their history and have one head; true where there are some."),
   };
   for (std::size_t i = 0; i < 4; ++i) inputs[i].repeated_or_single = true;
   std::vector<Parameter> disk = {

@@ -41,6 +41,8 @@ Redactor& ActionContext::redactor() const { return state_->scope.parts.redactor;
 std::chrono::system_clock::time_point ActionContext::now() const { return state_->scope.parts.clock.now(); }
 const std::string& ActionContext::run_id() const { return state_->scope.request.id; }
 bool ActionContext::confirmed() const { return state_->scope.request.confirmed; }
+bool ActionContext::accepts_loss() const { return state_->scope.request.accepts_loss; }
+
 const std::filesystem::path& ActionContext::state_folder() const { return state_->scope.request.state_folder; }
 
 std::filesystem::path ActionContext::path(const std::string& text) const {

@@ -88,6 +88,8 @@ class ActionContext {
   const std::string& run_id() const;
   /// True where every confirmation was given beforehand (`--yes`).
   bool confirmed() const;
+  /// True where a person, recovering the run, has agreed that rows of others are lost (`recover --yes`).
+  bool accepts_loss() const;
   /// The target's state folder: an action keeps what it must find again under `SUBJECT/` there.
   const std::filesystem::path& state_folder() const;
   /// A path of the document: relative ones are of the project.

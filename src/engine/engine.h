@@ -43,6 +43,7 @@ struct RunRequest {
   std::filesystem::path state_folder;  ///< of the target
   bool rollback = true;                ///< false: `--no-rollback`
   bool confirmed = false;              ///< `--yes`
+  bool accepts_loss = false;           ///< `recover --yes`: see ActionContext::accepts_loss
   std::vector<std::string> only;       ///< step ids; empty: all
   std::vector<std::string> skip;
   std::string from;

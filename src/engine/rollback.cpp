@@ -332,7 +332,7 @@ void roll_back(RunScope& scope, const HookSet& hooks, const std::string& reason,
   recorder.begin_rollback();
   const std::vector<EffectState>& effects = recorder.state().effects;
   // An earlier rollback that got as far as the last undo and no further has proved nothing yet.
-  const bool nothing_to_undo = after_crash ? effects.empty() : std::none_of(effects.begin(), effects.end(), needs_undo);
+  const bool nothing_to_undo = effects.empty();
   recorder.record("rollback_started", "", 0, {{"reason", reason}, {"nothing_to_undo", nothing_to_undo}});
   run_hooks_of_end(scope, hooks, {"before-rollback"}, "failed", reason);
   Rollback walk(scope, after_crash);

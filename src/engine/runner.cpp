@@ -320,8 +320,11 @@ RunState Engine::recover(const Pipeline& pipeline, const RunRequest& request, Ru
   RunScope scope{
       parts_, actions_, pipeline, request, *faults_, &recorder, &stop, nullptr, Deadline::never(stop.cut_short())};
   recorder.begin_rollback();  // a journal that cannot be written keeps no run from being taken back
-  recorder.record("recovery_started", "", 0,
-                  {{"record", record_of_self().json()}, {"host", request.started.value("host", "")}});
+  const bool had_ended = recorder.state().finished && !recorder.state().error.empty();
+  const std::string reason = had_ended ? recorder.state().error : "the runner died";
+  recorder.record(
+      "recovery_started", "", 0,
+      {{"record", record_of_self().json()}, {"host", request.started.value("host", "")}, {"pipeline", pipeline.name}});
   end_leftovers(scope, true);
   HookSet hooks;
   try {
@@ -333,7 +336,7 @@ RunState Engine::recover(const Pipeline& pipeline, const RunRequest& request, Ru
   if (recorder.state().succeeded) {
     finish_forward(scope, hooks);
   } else {
-    roll_back(scope, hooks, "the runner died", true);
+    roll_back(scope, hooks, reason, true);
   }
   return recorder.state();
 }

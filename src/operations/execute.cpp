@@ -213,7 +213,7 @@ Pipeline rebuild(const Workspace& workspace, const RunState& state, const RunPla
   }
 }
 
-RunState recover_run(App& app, const Target& target, Journal& journal, const std::string& id) {
+RunState recover_run(App& app, const Target& target, Journal& journal, const std::string& id, bool accepts_loss) {
   RunState state = fold(journal.events(id));
   const RunPlace place(app, state);
   if (!std::filesystem::is_directory(place.project())) {
@@ -231,6 +231,7 @@ RunState recover_run(App& app, const Target& target, Journal& journal, const std
   }
   RunRequest request = request_of(workspace, target, id);
   request.confirmed = state.started.value("confirmed", false);
+  request.accepts_loss = accepts_loss;
   Engine engine = make_engine(workspace);
   Listeners listeners(app, target, id, true);
   return engine.recover(pipeline, request, std::move(state), journal, listeners.all(), app.stop);
@@ -253,7 +254,7 @@ Error locked_error(const Target& target) {
                "wait for it with --lock-timeout 5m; deployer lock list shows all locks");
 }
 
-std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal) {
+std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal, bool accepts_loss) {
   std::vector<std::string> ids = journal.unfinished();
   for (const std::string& id : journal.unsettled()) {
     if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
@@ -261,7 +262,7 @@ std::vector<RunState> recover_target(App& app, const Target& target, Journal& jo
   // The newest first: an older one was begun before it and lies beneath it.
   std::sort(ids.rbegin(), ids.rend());
   std::vector<RunState> states;
-  for (const std::string& id : ids) states.push_back(recover_run(app, target, journal, id));
+  for (const std::string& id : ids) states.push_back(recover_run(app, target, journal, id, accepts_loss));
   return states;
 }
 
@@ -294,7 +295,7 @@ RunState execute(Workspace& workspace, const Execution& execution) {
   if (!lock) throw locked_error(target);
   Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
   if (!journal.unfinished().empty()) {
-    recover_target(app, target, journal);
+    recover_target(app, target, journal, false);
     others_came_first = true;
   }
   refuse_unsettled(journal);

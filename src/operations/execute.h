@@ -30,7 +30,8 @@ RunState execute(Workspace& workspace, const Execution& execution);
 
 /// Brings every run of a target that did not get to its end to one, under the lock that the caller holds. The states
 /// after; empty where there was none.
-std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal);
+/// `accepts_loss`: a person has agreed that rows which others have written since may be lost on the way.
+std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal, bool accepts_loss);
 
 /// Who asks for the lock, for its file.
 LockOwner owner_of(const App& app, const std::string& run);

@@ -44,7 +44,7 @@ void recover_one(Workspace& workspace, const Target& target, bool all, Recovered
       TargetLock::take(target, owner_of(app, ""), app.files, Deadline::after(Duration(0), app.stop.stop()));
   if (!lock) return;  // its runner lives: nothing died
   Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
-  for (RunState& state : recover_target(app, target, journal)) recovered.states.push_back(std::move(state));
+  for (RunState& state : recover_target(app, target, journal, app.yes)) recovered.states.push_back(std::move(state));
 }
 
 }  // namespace

@@ -108,7 +108,9 @@ class PlainReporter : public EventListener {
   }
 
   void recovery_started(const Event& event) {
-    say(event, "", fmt::format("run {} had not come to its end: recovering it, {}", event.run, wall_date(event.time)));
+    say(event, "",
+        fmt::format("run {} of {} had not come to its end: recovering it, {}", event.run,
+                    state_.pipeline.empty() ? "a pipeline" : state_.pipeline, wall_date(event.time)));
   }
 
   void step_started(const Event& event) {

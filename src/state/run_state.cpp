@@ -139,6 +139,8 @@ void fold_undo_finished(RunState& state, const Event& event) {
 
 void fold_recovery_started(RunState& state, const Event& event) {
   state.runner = fold_json(event.data, "record", nullptr);
+  // Whoever listens to the recovery alone has not heard run_started.
+  if (state.pipeline.empty()) state.pipeline = fold_text(event.data, "pipeline");
   state.status = RunStatus::running;
   state.finished = false;
   state.finished_at.reset();

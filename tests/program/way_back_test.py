@@ -47,7 +47,13 @@ class WayBack(LibraryTest):
         self.assertEqual(lost, [])
         shown = self.library.last()
         self.assertEqual((shown["status"], shown["lost"]), ("rollback_failed", []), done)
-        self.assertTrue(any("deployer restore" in line for line in shown["runbook"]), shown["runbook"])
+        self.assertTrue(any("deployer recover --yes" in line for line in shown["runbook"]), shown["runbook"])
+        self.assertEqual(self.library.run("recover").status, 3)
+        accepted = self.library.run("recover", "--yes")
+        self.assertEqual(accepted.status, 3, accepted)
+        shown = self.library.last()
+        self.assertEqual(shown["status"], "rolled_back", accepted)
+        self.assertIn("reviews", [lost["table"] for lost in shown["lost"]])
 
 
 if __name__ == "__main__":

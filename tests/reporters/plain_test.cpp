@@ -250,8 +250,9 @@ TEST_F(PlainReporterTest, TellsARecoveryOfWhichItHasNotSeenTheBeginning) {
   tell("recovery_started", "", {{"record", {{"pid", 1}}}});
   tell("undo_finished", "backup", {{"effect", 4}, {"name", "publish b1"}, {"ok", true}, {"way_back", "removed"}});
   tell("run_finished", "", {{"status", "rolled_back"}, {"verified", true}, {"error", "the runner died"}}, 0, 2);
-  EXPECT_EQ(said,
-            R"(12:00:01  run 20261124T120000000-abcdef had not come to its end: recovering it, 2026-11-24 12:00:01 +0000
+  EXPECT_EQ(
+      said,
+      R"(12:00:01  run 20261124T120000000-abcdef of a pipeline had not come to its end: recovering it, 2026-11-24 12:00:01 +0000
 12:00:02  backup    undone: publish b1 (removed)
 
 the run failed, and was rolled back: everything is as it was before

@@ -45,7 +45,7 @@ class MigrateAction : public Action {
   const ActionSpec& spec() const override { return spec_; }
 
   void check(ActionContext& context) const override {
-    if (!context.has_database()) context.database();  // throws what is to be done
+    need_capable_database(context);
     const MigrationWork work = peek_migration(context);
     if (context.confirmed() || may_restore(context)) return;
     for (const std::string& id : work.plan) {

@@ -103,6 +103,18 @@ MigrationWork plan_migration(ActionContext& context) {
   return work;
 }
 
+void need_capable_database(ActionContext& context) {
+  if (!context.has_database()) context.database();  // throws what is to be done
+  const database::Url url = value_or_throw(database::parse_url(context.pipeline().database.value("url", "")));
+  const database::Dialect& dialect = database::dialect_of(url.engine);
+  const database::Capabilities& able = dialect.capabilities();
+  if (able.transactional_ddl && able.online_backup) return;
+  throw Error(ErrorKind::invalid,
+              "step '" + context.step().id + "': '" + context.step().uses + "' on " + std::string(dialect.name()) +
+                  " is not in this version",
+              "this version reads such a database: status, current, heads, history, upgrade --dry-run");
+}
+
 MigrationWork peek_migration(ActionContext& context) {
   const database::Url url = value_or_throw(database::parse_url(context.pipeline().database.value("url", "")));
   std::map<std::string, migrations::Applied> rows;
@@ -180,20 +192,21 @@ void restore_backup_of_run(ActionContext& context, const std::string& policy, co
     throw Error(ErrorKind::left_behind, "there is no backup of this run to go back to",
                 "restore one by hand: deployer backup list, deployer restore NAME");
   }
-  const std::string command = "deployer restore " + shell_quote(backup.value("file", ""));
-  if (policy == "never") {
+  const std::string command = "deployer recover --yes, which restores " + shell_quote(backup.value("file", ""));
+  const bool accepted = policy == "always" || context.accepts_loss();
+  if (policy == "never" && !accepted) {
     throw Error(ErrorKind::left_behind, "it can only be undone by a restore, which `restore: never` forbids",
                 "by hand: " + command);
   }
   const Stakes stakes = rows_at_stake(context, before, after ? *after : table_digests(context), backup);
-  if (!stakes.empty() && policy != "always") {
+  if (!stakes.empty() && !accepted) {
     throw Error(ErrorKind::left_behind,
                 "a restore would lose rows that others have written since the backup: " + stakes_text(stakes),
                 "keep them, or lose them with: " + command);
   }
   const std::string unknown =
       "the run died before it had counted the rows, so whether others have written since is not known";
-  if (!after && policy != "always") throw Error(ErrorKind::left_behind, unknown, "if nobody has: " + command);
+  if (!after && !accepted) throw Error(ErrorKind::left_behind, unknown, "if nobody has: " + command);
   if (!after) context.warn(unknown);
   take_safety_backup(context, backup, !stakes.empty() || !after);
   database::Session& session = context.database();

@@ -32,6 +32,9 @@ MigrationWork plan_migration(ActionContext& context);
 /// has no history.
 MigrationWork peek_migration(ActionContext& context);
 
+/// For `check`: Error `invalid` where no database is configured, or where it is one that this version cannot change.
+void need_capable_database(ActionContext& context);
+
 migrations::ExecutorOptions executor_options(ActionContext& context);
 
 /// The rows of every table but deployer's own, by table.
