@@ -104,7 +104,8 @@ Reply recover_runs(App& app, const Json& request) {
   reply.json = {{"items", Json::array()}};
   for (const RunState& state : recovered.states) {
     reply.json["items"].push_back(to_json(state));
-    if (state.status == RunStatus::interrupted || state.status == RunStatus::rollback_failed) {
+    const bool unsettled = state.status == RunStatus::interrupted || state.status == RunStatus::rollback_failed;
+    if (unsettled || !state.lost.empty()) {
       reply.exit_status = error_kind_info(ErrorKind::left_behind).exit_status;
     }
   }

@@ -94,7 +94,7 @@ TEST(Document, IsCalledAsItsFileWhereItHasNoName) {
   EXPECT_EQ(pipeline.on_failure, OnFailure::rollback);
   EXPECT_EQ(pipeline.database.dump(), R"({"migrations":"migrations","history_table":"deployer_migrations"})");
   EXPECT_EQ(pipeline.database_origin, "");
-  EXPECT_EQ(pipeline.backups.dump(), R"({"directory":"backups"})");
+  EXPECT_EQ(pipeline.backups.dump(), R"({"directory":"backups","retention":{"keep_within":2592000000}})");
   EXPECT_EQ(pipeline.timeout, std::nullopt);
 }
 
