@@ -236,8 +236,8 @@ void DocumentReader::read_action(const YamlNode& node, const YamlNode& uses, Ste
   const YamlNode* with = node.find("with");
   YamlNode none;
   none.at = uses.at;
-  step.inputs =
-      read_parameters(with != nullptr ? *with : none, action->inputs, "with of " + action->word, wrong_, evaluate_);
+  step.inputs = read_parameters(with != nullptr ? *with : none, action->inputs, "with of " + action->word, wrong_,
+                                evaluate_, later_input_words());
   if (step.continue_on_error && !action->can_continue_on_error) {
     complain(node.find("continue_on_error")->at, "'" + action->word + "' cannot have continue-on-error",
              "it would leave the service between two versions");

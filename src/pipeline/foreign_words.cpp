@@ -89,4 +89,19 @@ const std::vector<std::pair<std::string, std::string>>& foreign_step_words() {
   return words;
 }
 
+const std::vector<std::pair<std::string, std::string>>& later_input_words() {
+  static const std::vector<std::pair<std::string, std::string>> words = {
+      {"phase:", " `phase` is not in this version: every migration is applied where `migrate` stands"},
+      {"hold:", " `hold` is not in this version: what a migration drops comes back from the backup"},
+      {"while_stopped:", " `while_stopped` is not in this version: stop the service in a step before"},
+      {"lock_wait:", " `lock_wait` is not in this version"},
+      {"lock_wait_timeout:", " `lock_wait_timeout` is not in this version: give the step a timeout"},
+      {"statement_timeout:", " `statement_timeout` is not in this version: give the step a timeout"},
+      {"engine:", " `engine` is not in this version: the database says how it is backed up"},
+      {"tables:", " `tables` is not in this version: a backup is the whole database"},
+      {"releases:", " `releases` is not in this version"},
+  };
+  return words;
+}
+
 }  // namespace deployer

@@ -10,4 +10,7 @@ namespace deployer {
 const std::vector<std::pair<std::string, std::string>>& foreign_head_words();
 const std::vector<std::pair<std::string, std::string>>& foreign_step_words();
 
+/// Keys of `with:` that belong to a later version, refused by name, in the same form.
+const std::vector<std::pair<std::string, std::string>>& later_input_words();
+
 }  // namespace deployer

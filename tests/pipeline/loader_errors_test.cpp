@@ -119,6 +119,12 @@ TEST(BrokenDocument, RefusesByNameWhatIsForLater) {
             "p.yml:1:28: error: an action as `rollback` is not in this version\n    hint: use a command");
 }
 
+TEST(BrokenDocument, RefusesByNameTheInputsThatAreForLater) {
+  EXPECT_EQ(only_complaint("steps: [{uses: migrate, with: {phase: expand}}]\n"),
+            "p.yml:1:32: error: unknown key 'phase' in with of migrate\n"
+            "    hint: `phase` is not in this version: every migration is applied where `migrate` stands");
+}
+
 TEST(BrokenDocument, KnowsTheWordsOfOtherTools) {
   const auto head = [](const std::string& line) { return only_complaint(line + "\n" + steps); };
   const auto step = [](const std::string& entry) { return only_complaint("steps: [{run: a, " + entry + "}]\n"); };
