@@ -154,7 +154,7 @@ class MariaDb:
         if root:
             self.folder.chmod(0o711)
         user = ["--user=nobody"] if root else []
-        subprocess.run(["mariadb-install-db", "--no-defaults", *user, f"--datadir={self.folder / 'data'}",
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--force", *user, f"--datadir={self.folder / 'data'}",
                         "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"],
                        check=True, capture_output=True)
         if root:

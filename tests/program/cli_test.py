@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -152,7 +153,10 @@ steps:
             return
         self.project.folder.chmod(0o755)
         self.project.write("p.yml", "steps: [{run: 'true'}]\n", 0o600)
-        done = self.raw("run", "p.yml", capture_output=True, text=True, user=65534, group=65534, extra_groups=[])
+        # A copy: where the program was built need not be open to others.
+        program = shutil.copy(PROGRAM, self.project.path("deployer"))
+        done = subprocess.run([program, "run", "p.yml"], cwd=self.project.folder, env=self.project.environment(),
+                              capture_output=True, text=True, user=65534, group=65534, extra_groups=[])
         self.assertEqual(done.returncode, 2, done)
         self.assertIn("p.yml: Permission denied", done.stderr)
 

@@ -85,7 +85,8 @@ TEST(JournalDisk, FreesItsBallastOnAFullDiskSoThatARollbackCanBeJournalled) {
               EXPECT_EQ(error.message.find("cannot write the journal " + (folder / "journal.db").string() + ": "), 0u)
                   << error.message;
               EXPECT_EQ(static_cast<std::int64_t>(journal.events("r1").size()), taken);
-              EXPECT_TRUE(journal.free_ballast());
+              // Where a file may not grow, there was no ballast to begin with.
+              EXPECT_EQ(journal.free_ballast(), mounted);
               const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
               ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
               std::vector<Event> events = {event_of("r1", "rollback_started"), fat_event(100'000)};

@@ -78,6 +78,7 @@ fs::path prepared_data() {
     fs::remove(cache / "log");
     Words words = {"mariadb-install-db",
                    "--no-defaults",
+                   "--force",  // also where the machine's own name cannot be looked up
                    "--datadir=" + part.string(),
                    "--auth-root-authentication-method=normal",
                    "--skip-test-db",
