@@ -109,6 +109,8 @@ TEST(ProcessOutput, TakesALargeInputWhileTheOutputFlowsBack) {
 }
 
 TEST(ProcessOutput, DoesNotMindAProgramThatReadsNoInput) {
+  sigset_t before;
+  ASSERT_EQ(::sigpending(&before), 0);
   Processes processes;
   Command command = command_of({"/bin/true"});
   command.input.assign(1'000'000, 'x');
@@ -118,7 +120,7 @@ TEST(ProcessOutput, DoesNotMindAProgramThatReadsNoInput) {
   EXPECT_EQ(processes.capture(command, output_deadline()).out, "closed\n");
   sigset_t pending;
   ASSERT_EQ(::sigpending(&pending), 0);
-  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), sigismember(&before, SIGPIPE));
 }
 
 TEST(ProcessOutput, IsFromDevNullWhereNoInputIsGiven) {
