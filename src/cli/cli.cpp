@@ -21,13 +21,6 @@ namespace deployer {
 
 namespace {
 
-std::string cli_flag(const Parameter& parameter) {
-  if (parameter.name.size() == 1) return "-" + parameter.name;
-  std::string flag = "--" + parameter.name;
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
-}
-
 /// The `user:password` of a URL in a word, empty where there is no password.
 std::string_view credentials_in(std::string_view word) {
   const std::size_t scheme = word.find("://");
@@ -43,10 +36,10 @@ class Arguments {
   explicit Arguments(const Operation& operation) : operation_(operation) {
     parser_.set_help_flag();
     parser_.allow_extras();
-    for (const Parameter& parameter : global_flags()) add(parameter, cli_flag(parameter), global_);
+    for (const Parameter& parameter : global_flags()) add(parameter, flag_of(parameter), global_);
     for (const Parameter& parameter : operation.parameters) {
       const auto place = std::find(operation.positionals.begin(), operation.positionals.end(), parameter.name);
-      if (place == operation.positionals.end()) add(parameter, cli_flag(parameter), own_);
+      if (place == operation.positionals.end()) add(parameter, flag_of(parameter), own_);
     }
     for (const std::string& name : operation.positionals) {
       for (const Parameter& parameter : operation.parameters) {
@@ -115,7 +108,7 @@ class Arguments {
     } else if (parameter.type == ParameterType::map) {
       for (const std::string& word : value.words) take_pair(parameter, word, into[parameter.name]);
     } else {
-      Result<Json> parsed = parse_parameter(parameter, value.words.back(), cli_flag(parameter));
+      Result<Json> parsed = parse_parameter(parameter, value.words.back(), flag_of(parameter));
       if (!parsed) throw Error(ErrorKind::usage, parsed.error().message, parsed.error().hint);
       into[parameter.name] = *parsed;
     }
@@ -124,7 +117,7 @@ class Arguments {
   static void take_pair(const Parameter& parameter, const std::string& word, Json& map) {
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw Error(ErrorKind::usage, cli_flag(parameter) + " " + word + " is not NAME=VALUE");
+      throw Error(ErrorKind::usage, flag_of(parameter) + " " + word + " is not NAME=VALUE");
     }
     map[word.substr(0, equals)] = word.substr(equals + 1);
   }
@@ -132,7 +125,7 @@ class Arguments {
   const Parameter* known_flag(const std::string& flag) const {
     for (const std::list<Value>* values : {&own_, &global_}) {
       for (const Value& value : *values) {
-        if (!is_place(*value.parameter) && cli_flag(*value.parameter) == flag) return value.parameter;
+        if (!is_place(*value.parameter) && flag_of(*value.parameter) == flag) return value.parameter;
       }
     }
     return nullptr;
@@ -176,7 +169,7 @@ class Arguments {
     std::vector<std::string> known;
     for (const std::list<Value>* values : {&own_, &global_}) {
       for (const Value& value : *values) {
-        if (!is_place(*value.parameter)) known.push_back(cli_flag(*value.parameter));
+        if (!is_place(*value.parameter)) known.push_back(flag_of(*value.parameter));
       }
     }
     const std::optional<std::string> meant = did_you_mean(flag, known);
@@ -193,7 +186,7 @@ class Arguments {
 
   /// As help shows it: `PIPELINE`, `-m`.
   std::string shown_name(const Parameter& parameter) const {
-    if (!is_place(parameter)) return cli_flag(parameter);
+    if (!is_place(parameter)) return flag_of(parameter);
     std::string name = parameter.name;
     for (char& letter : name) letter = letter == '_' ? '-' : static_cast<char>(std::toupper(letter));
     return name;

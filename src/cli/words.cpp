@@ -12,13 +12,6 @@ namespace deployer {
 
 namespace {
 
-std::string flag_of(const Parameter& parameter) {
-  if (parameter.name.size() == 1) return "-" + parameter.name;
-  std::string flag = "--" + parameter.name;
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
-}
-
 bool takes_value(const Parameter& parameter) { return parameter.type != ParameterType::boolean; }
 
 const Parameter* global_flag(const std::string& word) {
@@ -155,6 +148,13 @@ bool is_positional(const Operation& operation, const Parameter& parameter) {
 }
 
 }  // namespace
+
+std::string flag_of(const Parameter& parameter) {
+  if (parameter.name.size() == 1) return "-" + parameter.name;
+  std::string flag = "--" + parameter.name;
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
 
 Asked find_operation(const std::vector<std::string>& words) {
   Asked asked;

@@ -21,6 +21,9 @@ struct Asked {
 /// word that is none, and by name for one of a later version.
 Asked find_operation(const std::vector<std::string>& words);
 
+/// How a parameter is written as a flag: `--lock-timeout`, `-C`.
+std::string flag_of(const Parameter& parameter);
+
 /// The flags that stand everywhere, as parameters; their names as in cli.md (`C` is `-C`).
 const std::vector<Parameter>& global_flags();
 
