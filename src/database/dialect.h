@@ -20,6 +20,8 @@ struct Capabilities {
   bool online_backup = false;      ///< a consistent copy into a file while writers go on, and back into the live file
 };
 
+class Server;
+
 /// All that differs between databases. Stateless, one object a database, lives as long as the program.
 class Dialect {
  public:
@@ -28,6 +30,8 @@ class Dialect {
   virtual std::string_view name() const = 0;  ///< for people and manifests: "sqlite", "mariadb"
   virtual const Capabilities& capabilities() const = 0;
   virtual SqlDialect lexer() const = 0;
+  /// What a server can that a file cannot; null where the database is a file.
+  virtual const Server* server() const { return nullptr; }
 
   /// A name as a quoted identifier.
   virtual std::string quote(std::string_view identifier) const = 0;

@@ -9,6 +9,7 @@
 #include "system/clock.h"
 #include "system/fault.h"
 #include "system/files.h"
+#include "system/machine.h"
 
 namespace deployer {
 
@@ -37,6 +38,11 @@ const Json& ActionContext::inputs() const { return state_->step.inputs; }
 const Deadline& ActionContext::deadline() const { return state_->deadline; }
 Files& ActionContext::files() const { return state_->scope.parts.files; }
 Processes& ActionContext::processes() const { return state_->scope.parts.processes; }
+Machine ActionContext::machine() const {
+  const auto environment_of_step = environment();
+  const auto path_variable = environment_of_step.find("PATH");
+  return {files(), processes(), path_variable == environment_of_step.end() ? "" : path_variable->second};
+}
 Redactor& ActionContext::redactor() const { return state_->scope.parts.redactor; }
 std::chrono::system_clock::time_point ActionContext::now() const { return state_->scope.parts.clock.now(); }
 const std::string& ActionContext::run_id() const { return state_->scope.request.id; }

@@ -19,6 +19,7 @@ class Clock;
 class Files;
 class Processes;
 class Redactor;
+struct Machine;
 struct RunScope;
 struct RunState;
 namespace database {
@@ -83,6 +84,8 @@ class ActionContext {
   const Deadline& deadline() const;
   Files& files() const;
   Processes& processes() const;
+  /// Files, programs and the PATH of this step's children, for what takes them together.
+  Machine machine() const;
   Redactor& redactor() const;
   std::chrono::system_clock::time_point now() const;
   const std::string& run_id() const;

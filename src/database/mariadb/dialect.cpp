@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "database/mariadb/introspection.h"
+#include "database/mariadb/server.h"
 #include "database/mariadb/session.h"
 
 namespace deployer::database {
@@ -63,6 +64,11 @@ std::string orphans_sql(const Dialect& dialect, const MariaDbForeignKey& key) {
 const Dialect& mariadb_dialect() {
   static const MariaDbDialect dialect;
   return dialect;
+}
+
+const Server* MariaDbDialect::server() const {
+  static const MariaDbServer server;
+  return &server;
 }
 
 std::string MariaDbDialect::quote(std::string_view identifier) const {

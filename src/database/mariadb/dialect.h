@@ -10,6 +10,7 @@ class MariaDbDialect : public Dialect {
   std::string_view name() const override { return "mariadb"; }
   const Capabilities& capabilities() const override { return capabilities_; }
   SqlDialect lexer() const override { return SqlDialect::mysql; }
+  const Server* server() const override;
   std::string quote(std::string_view identifier) const override;
   Schema introspect(Session& session, const Deadline& deadline, const std::vector<std::string>& ignore) const override;
   std::string create_table(std::string_view table, const std::vector<Column>& columns,
