@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "actions/inputs.h"
+#include "actions/restart/readiness.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -123,7 +124,7 @@ Error daemon_ended(const ServiceRecord& service, std::uint64_t log_begin) {
 
 /// start-stop-daemon ends before its child has written the pid file.
 ProcessRecord wait_for_daemon_process(ActionContext& context, const ServiceRecord& service, std::uint64_t log_begin) {
-  const Duration within = duration_input(context.inputs(), "ready_within");
+  const Duration within = ready_within(context);
   const Deadline deadline = context.deadline().at_most(within);
   while (true) {
     const std::optional<pid_t> pid = pid_in(context, service.pid_file);
@@ -228,8 +229,7 @@ ServiceRecord start_daemon(ActionContext& context, ServiceRecord service, const 
 }
 
 void wait_until_daemon_stays(ActionContext& context, const ServiceRecord& service, std::uint64_t log_begin) {
-  const Duration moment = std::min(daemon_moment, duration_input(context.inputs(), "ready_within"));
-  const Deadline deadline = context.deadline().at_most(moment);
+  const Deadline deadline = context.deadline().at_most(stay_up(context, daemon_moment));
   do {
     if (!is_alive(*service.process).value_or(false)) throw daemon_ended(service, log_begin);
   } while (deadline.sleep(daemon_pause));
