@@ -1,53 +1,32 @@
 #include <errmsg.h>
 #include <fmt/format.h>
-#include <mysqld_error.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
 
+#include "database/mariadb/errors.h"
 #include "database/mariadb/session.h"
 
 namespace deployer::database {
 
 namespace {
 
-constexpr unsigned error_statement_timeout = 1969;  // ER_STATEMENT_TIMEOUT of MariaDB
-constexpr unsigned error_connection_killed = 1927;  // ER_CONNECTION_KILLED of MariaDB
-constexpr unsigned error_no_space_left = 28;        // ENOSPC, as the server puts it into its texts
-
-bool is_unreachable(unsigned code) {
-  switch (code) {
-    case CR_CONNECTION_ERROR:
-    case CR_CONN_HOST_ERROR:
-    case CR_UNKNOWN_HOST:
-    case CR_SERVER_GONE_ERROR:
-    case CR_SERVER_LOST:
-    case CR_SERVER_LOST_EXTENDED:
-    case CR_SSL_CONNECTION_ERROR:
-    case ER_SERVER_SHUTDOWN:
-    case ER_CON_COUNT_ERROR:
-    case error_connection_killed:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_disk_full(unsigned code, std::string_view message) {
-  if (code == ER_DISK_FULL || code == ER_RECORD_FILE_FULL) return true;
-  const bool of_a_file = code == ER_GET_ERRNO || code == ER_ERROR_ON_WRITE || code == ER_CANT_CREATE_FILE;
-  return of_a_file && message.find(fmt::format(" {}", error_no_space_left)) != std::string_view::npos;
-}
-
-ErrorKind mariadb_error_kind(unsigned code, std::string_view message, const Deadline& deadline) {
-  const bool ended = code == ER_QUERY_INTERRUPTED || is_unreachable(code);
-  if (ended && deadline.cancelled()) return ErrorKind::cancelled;
-  if (ended && deadline.expired()) return ErrorKind::timed_out;
-  if (code == ER_QUERY_INTERRUPTED) return ErrorKind::cancelled;
-  if (code == error_statement_timeout) return ErrorKind::timed_out;
-  if (is_unreachable(code)) return ErrorKind::unavailable;
-  return is_disk_full(code, message) ? ErrorKind::no_space : ErrorKind::database;
-}
+// A peer that is gone without a word is found out within a minute and a half, however long a statement takes: the
+// kernel asks after half a minute of silence, every ten seconds, six times. The server's own answer to it needs no
+// thread of the server, so a long ALTER keeps its connection.
+constexpr int keep_alive_idle_s = 30;
+constexpr int keep_alive_interval_s = 10;
+constexpr int keep_alive_probes = 6;
+constexpr unsigned unacknowledged_ms = 90'000;  ///< how long what was sent may stay unacknowledged
 
 template <class Number>
 void set_option(MYSQL* handle, mysql_option option, Number number) {
@@ -72,10 +51,11 @@ unsigned whole_seconds(Duration length) {
   return static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(length).count());
 }
 
-void set_options(MYSQL* handle, const Url& url, const Deadline& deadline) {
-  const Duration patience = std::min(url.connect_timeout, deadline.left().value_or(url.connect_timeout));
-  set_option(handle, MYSQL_OPT_CONNECT_TIMEOUT, std::max(1U, whole_seconds(patience)));
-  if (url.read_timeout.count() > 0) set_option(handle, MYSQL_OPT_READ_TIMEOUT, whole_seconds(url.read_timeout));
+void set_options(MYSQL* handle, const Url& url) {
+  // The caller waits no longer than connect_timeout itself; this one ends the attempt that it has left behind.
+  set_option(handle, MYSQL_OPT_CONNECT_TIMEOUT, whole_seconds(url.connect_timeout) + 1);
+  // No MYSQL_OPT_READ_TIMEOUT: it would cut the connection in the middle of an ALTER, which the server then goes on
+  // with and ends after all. The watcher keeps the time of reads instead.
   if (url.write_timeout.count() > 0) set_option(handle, MYSQL_OPT_WRITE_TIMEOUT, whole_seconds(url.write_timeout));
   set_option(handle, MYSQL_OPT_LOCAL_INFILE, 0U);
   set_option(handle, MYSQL_OPT_RECONNECT, my_bool{0});
@@ -86,47 +66,96 @@ void set_options(MYSQL* handle, const Url& url, const Deadline& deadline) {
   set_tls(handle, url);
 }
 
+void set_socket_option(int socket, int level, int name, int value, const Url& url) {
+  if (::setsockopt(socket, level, name, &value, sizeof value) == 0) return;
+  throw Error(ErrorKind::internal, fmt::format("cannot set TCP keep-alive for {}: {}", url.masked(),
+                                               std::generic_category().message(errno)));
+}
+
+void keep_alive(MYSQL* handle, const Url& url) {
+  if (!url.socket.empty()) return;
+  const int socket = mysql_get_socket(handle);
+  set_socket_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1, url);
+  set_socket_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, keep_alive_idle_s, url);
+  set_socket_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, keep_alive_interval_s, url);
+  set_socket_option(socket, IPPROTO_TCP, TCP_KEEPCNT, keep_alive_probes, url);
+  set_socket_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacknowledged_ms), url);
+}
+
 /// The library's own start, which must happen once and before threads use it.
 void start_library() {
   static const int started = mysql_server_init(0, nullptr, nullptr);
   if (started != 0) throw Error(ErrorKind::internal, "the MariaDB client library cannot be started");
 }
 
-}  // namespace
+/// An attempt to connect, in a thread of its own: the library looks up names and waits for the server's first words
+/// without a look at the clock of a step, nor at who wants to stop. Whoever stops waiting leaves it to end by itself
+/// (at connect_timeout); what it has reached by then is closed.
+struct ConnectAttempt {
+  explicit ConnectAttempt(const Url& target) : url(target), handle(mysql_init(nullptr)) {
+    if (!handle) throw Error(ErrorKind::internal, "the MariaDB client library has no memory");
+    set_options(handle.get(), url);
+  }
 
-void throw_mariadb_error(unsigned code, const char* message, const char* state, const Deadline& deadline,
-                         const std::string& what) {
-  const ErrorKind kind = mariadb_error_kind(code, message, deadline);
-  std::string text = message;
-  if (kind == ErrorKind::cancelled) text = "the statement was cancelled";
-  if (kind == ErrorKind::timed_out) text = "the statement took too long and was interrupted";
-  throw SqlError(kind, what.empty() ? text : what + ": " + text, static_cast<int>(code), state);
+  void run() {
+    const bool reached =
+        mysql_real_connect(handle.get(), url.socket.empty() ? url.host.c_str() : nullptr, url.user.c_str(),
+                           url.password.c_str(), url.name.c_str(), static_cast<unsigned>(url.port),
+                           url.socket.empty() ? nullptr : url.socket.c_str(), 0) != nullptr;
+    const std::lock_guard lock(mutex);
+    connected = reached;
+    changed.notify_all();
+  }
+
+  bool wait(const Deadline& deadline) {
+    std::unique_lock lock(mutex);
+    const Deadline patience = deadline.at_most(url.connect_timeout);
+    const auto done = [this] { return connected.has_value(); };
+    changed.wait_until(lock, deadline.stop(), *patience.until(), done);
+    return done();
+  }
+
+  const Url url;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  MariaDbHandle handle;
+  std::optional<bool> connected;
+};
+
+void start_attempt(const std::shared_ptr<ConnectAttempt>& attempt) {
+  try {
+    std::thread([attempt] {
+      attempt->run();
+      mysql_thread_end();
+    }).detach();
+  } catch (const std::system_error& failure) {
+    throw connect_error(attempt->url, CR_CONNECTION_ERROR, failure.what(), "HY000");
+  }
 }
+
+}  // namespace
 
 MariaDbHandle connect_mariadb(const Url& url, const Deadline& deadline) {
   start_library();
   const std::string what = "cannot connect to " + url.masked();
   if (deadline.cancelled()) throw SqlError(ErrorKind::cancelled, what + ": cancelled", CR_CONNECTION_ERROR);
   if (deadline.expired()) throw SqlError(ErrorKind::timed_out, what + ": timed out", CR_CONNECTION_ERROR);
-  MariaDbHandle handle(mysql_init(nullptr));
-  if (!handle) throw Error(ErrorKind::internal, "the MariaDB client library has no memory");
-  set_options(handle.get(), url, deadline);
-  const bool connected =
-      mysql_real_connect(handle.get(), url.socket.empty() ? url.host.c_str() : nullptr, url.user.c_str(),
-                         url.password.c_str(), url.name.c_str(), static_cast<unsigned>(url.port),
-                         url.socket.empty() ? nullptr : url.socket.c_str(), 0) != nullptr;
-  if (!connected) {
-    const unsigned code = mysql_errno(handle.get());
-    throw SqlError(is_unreachable(code) ? ErrorKind::unavailable : ErrorKind::database,
-                   fmt::format("{}: {}", what, mysql_error(handle.get())), static_cast<int>(code),
-                   mysql_sqlstate(handle.get()));
+  const auto attempt = std::make_shared<ConnectAttempt>(url);
+  start_attempt(attempt);
+  if (!attempt->wait(deadline)) {
+    if (deadline.cancelled()) throw SqlError(ErrorKind::cancelled, what + ": cancelled", CR_CONNECTION_ERROR);
+    if (deadline.expired()) throw SqlError(ErrorKind::timed_out, what + ": timed out", CR_CONNECTION_ERROR);
+    throw connect_error(url, CR_CONNECTION_ERROR,
+                        fmt::format("no answer within {} s", whole_seconds(url.connect_timeout)), "HY000");
   }
+  MYSQL* handle = attempt->handle.get();
+  if (!*attempt->connected) throw connect_error(url, mysql_errno(handle), mysql_error(handle), mysql_sqlstate(handle));
   // The library goes on in plain text with a server that offers no TLS, whatever was enforced.
-  if (url.ssl_mode >= SslMode::required && mysql_get_ssl_cipher(handle.get()) == nullptr) {
-    throw SqlError(ErrorKind::unavailable, what + ": the server offers no TLS", CR_SSL_CONNECTION_ERROR, "HY000",
-                   "set up TLS on the server, or say ssl_mode=preferred");
+  if (url.ssl_mode >= SslMode::required && mysql_get_ssl_cipher(handle) == nullptr) {
+    throw connect_error(url, CR_SSL_CONNECTION_ERROR, "the server does not support TLS", "HY000");
   }
-  return handle;
+  keep_alive(handle, url);
+  return std::move(attempt->handle);
 }
 
 }  // namespace deployer::database

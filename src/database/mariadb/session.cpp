@@ -8,13 +8,14 @@
 #include <utility>
 
 #include "database/dialect.h"
+#include "database/mariadb/errors.h"
 #include "database/mariadb/statement.h"
 
 namespace deployer::database {
 
 namespace {
 
-constexpr Duration kill_patience = std::chrono::seconds(5);
+constexpr Duration kill_patience = std::chrono::seconds(2);
 
 std::string product_of(const std::string& version) {
   return version.find("MariaDB") != std::string::npos ? "MariaDB" : "MySQL";
@@ -34,7 +35,7 @@ struct FreeMariaDbResult {
 using MariaDbResult = std::unique_ptr<MYSQL_RES, FreeMariaDbResult>;
 
 [[noreturn]] void fail_text(MYSQL* handle, const Deadline& deadline) {
-  throw_mariadb_error(mysql_errno(handle), mysql_error(handle), mysql_sqlstate(handle), deadline);
+  throw_mariadb_error(handle, mysql_errno(handle), mysql_error(handle), mysql_sqlstate(handle), deadline);
 }
 
 void read_text_rows(MYSQL* handle, MYSQL_RES* result, const Deadline& deadline, std::vector<std::string>* columns,
@@ -56,6 +57,15 @@ void read_text_rows(MYSQL* handle, MYSQL_RES* result, const Deadline& deadline, 
   throw SqlError(ErrorKind::database, "this statement cannot have parameters", ER_UNSUPPORTED_PS, "HY000");
 }
 
+/// What tells a server from others; empty where it cannot be asked.
+std::string server_instance(MYSQL* handle) {
+  constexpr std::string_view sql = "SELECT CONCAT_WS(' ', @@hostname, @@port, @@server_id, @@pid_file)";
+  if (mysql_real_query(handle, sql.data(), sql.size()) != 0) return {};
+  const MariaDbResult result(mysql_store_result(handle));
+  const MYSQL_ROW row = result ? mysql_fetch_row(result.get()) : nullptr;
+  return row != nullptr && row[0] != nullptr ? std::string(row[0]) : std::string();
+}
+
 /// Reads over further results, so that the connection can be used again.
 void drain_results(MYSQL* handle) {
   while (mysql_more_results(handle) && mysql_next_result(handle) == 0) {
@@ -68,12 +78,13 @@ void drain_results(MYSQL* handle) {
 /// One statement under the eyes of the watcher.
 class MariaDbSession::Call {
  public:
-  Call(MariaDbSession& session, const Deadline& deadline) : session_(session) {
+  /// `silence`: how long the server may keep a read waiting; 0: as long as the deadline lets it.
+  Call(MariaDbSession& session, const Deadline& deadline, Duration silence = Duration(0)) : session_(session) {
     if (deadline.cancelled()) throw SqlError(ErrorKind::cancelled, "the statement was cancelled", 0);
     if (deadline.expired()) {
       throw SqlError(ErrorKind::timed_out, "the statement took too long and was interrupted", 0);
     }
-    session_.watcher_.arm(deadline);
+    session_.watcher_.arm(deadline, silence);
   }
   ~Call() { end(); }
   Call(const Call&) = delete;
@@ -82,7 +93,7 @@ class MariaDbSession::Call {
   /// The statement ended well. That it did although it was killed proves nothing: SELECT BENCHMARK(…) and others then
   /// give what they have, without an error.
   void succeed(const Deadline& deadline) {
-    if (end()) throw_mariadb_error(ER_QUERY_INTERRUPTED, "", "70100", deadline);
+    if (end()) throw_mariadb_error(session_.handle_.get(), ER_QUERY_INTERRUPTED, "", "70100", deadline);
   }
 
  private:
@@ -102,23 +113,28 @@ class MariaDbSession::Call {
 MariaDbSession::MariaDbSession(Url url, Access access, const Deadline& deadline)
     : url_(std::move(url)),
       handle_(connect_mariadb(url_, deadline)),
-      watcher_(
-          [this] {
-            try {
-              const MariaDbHandle second = connect_mariadb(url_, Deadline::after(kill_patience));
-              const std::string sql = fmt::format("KILL QUERY {}", server_.connection_id);
-              return mysql_real_query(second.get(), sql.data(), sql.size()) == 0;
-            } catch (const Error&) {
-              return false;
-            }
-          },
-          [this] { ::shutdown(mysql_get_socket(handle_.get()), SHUT_RDWR); }) {
+      watcher_([this] { return kill_statement(); },
+               [this] { ::shutdown(mysql_get_socket(handle_.get()), SHUT_RDWR); }) {
   const std::string version = mysql_get_server_info(handle_.get());
   server_ = {product_of(version), plain_version(version), mysql_thread_id(handle_.get())};
+  instance_ = server_instance(handle_.get());
+  if (instance_.empty()) fail_text(handle_.get(), deadline);
   if (access == Access::read_only) execute("SET SESSION TRANSACTION READ ONLY", {}, deadline);
 }
 
 MariaDbSession::~MariaDbSession() = default;
+
+bool MariaDbSession::kill_statement() const {
+  try {
+    const MariaDbHandle second = connect_mariadb(url_, Deadline::after(kill_patience));
+    // Behind one address there may be several servers, on each of which this number is another connection's.
+    if (server_instance(second.get()) != instance_) return false;
+    const std::string sql = fmt::format("KILL QUERY {}", server_.connection_id);
+    return mysql_real_query(second.get(), sql.data(), sql.size()) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 void MariaDbSession::absorb_late_kill() {
   // A KILL QUERY that came after the statement's end would hit the next one.
@@ -151,23 +167,48 @@ std::int64_t MariaDbSession::run_text(std::string_view sql, const Deadline& dead
   }
 }
 
+bool MariaDbSession::next_row(MariaDbStatement& statement, Row& row, const Deadline& deadline) {
+  watcher_.waits();
+  const bool more = statement.fetch(row, deadline);
+  watcher_.heard();
+  return more;
+}
+
+std::vector<std::string> MariaDbSession::read_rows(std::string_view sql, const Row& parameters,
+                                                   const Deadline& deadline,
+                                                   const std::function<void(const Row&)>& on_row) {
+  MariaDbStatement statement(handle_.get());
+  if (!statement.prepare(sql, deadline)) {
+    if (!parameters.empty()) refuse_parameters();
+    std::vector<std::string> names;
+    run_text(sql, deadline, &names, [&](const Row& row) {
+      watcher_.heard();
+      on_row(row);
+      watcher_.waits();
+    });
+    return names;
+  }
+  statement.execute(parameters, deadline);
+  Row row;
+  while (next_row(statement, row, deadline)) on_row(row);
+  statement.finish(deadline);
+  return statement.columns();
+}
+
 std::vector<std::string> MariaDbSession::stream(std::string_view sql, const Row& parameters, const Deadline& deadline,
                                                 const std::function<void(const Row&)>& on_row) {
-  Call call(*this, deadline);
-  std::vector<std::string> names;
-  MariaDbStatement statement(handle_.get());
-  if (statement.prepare(sql, deadline)) {
-    statement.execute(parameters, deadline);
-    Row row;
-    while (statement.fetch(row, deadline)) on_row(row);
-    names = statement.columns();
-    statement.finish(deadline);
-  } else {
-    if (!parameters.empty()) refuse_parameters();
-    run_text(sql, deadline, &names, on_row);
+  Call call(*this, deadline, url_.read_timeout);
+  try {
+    std::vector<std::string> names = read_rows(sql, parameters, deadline, on_row);
+    call.succeed(deadline);
+    return names;
+  } catch (const SqlError& error) {
+    if (error.kind != ErrorKind::cancelled || !watcher_.fell_silent()) throw;
+    throw SqlError(ErrorKind::timed_out,
+                   fmt::format("the server was silent for {} s (read_timeout); the statement was interrupted",
+                               std::chrono::ceil<std::chrono::seconds>(url_.read_timeout).count()),
+                   error.code, error.state);
   }
-  call.succeed(deadline);
-  return names;
 }
 
 Rows MariaDbSession::query(std::string_view sql, const Row& parameters, const Deadline& deadline) {

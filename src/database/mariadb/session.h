@@ -10,17 +10,16 @@
 
 namespace deployer::database {
 
+class MariaDbStatement;
+
 struct MariaDbClose {
   void operator()(MYSQL* handle) const { mysql_close(handle); }
 };
 using MariaDbHandle = std::unique_ptr<MYSQL, MariaDbClose>;
 
-/// A connection as the URL says, without any SET. Throws SqlError with the masked URL.
+/// A connection as the URL says, without any SET, within connect_timeout and the deadline. Throws SqlError with the
+/// masked URL and what to do.
 MariaDbHandle connect_mariadb(const Url& url, const Deadline& deadline);
-
-/// The error of a server or of the client library as SqlError. `deadline` decides what an interrupted statement means.
-[[noreturn]] void throw_mariadb_error(unsigned code, const char* message, const char* state, const Deadline& deadline,
-                                      const std::string& what = {});
 
 /// Session on a MariaDB or MySQL server over the C client: prepared statements with rows that come one by one.
 class MariaDbSession : public Session {
@@ -49,11 +48,18 @@ class MariaDbSession : public Session {
 
   std::int64_t run_text(std::string_view sql, const Deadline& deadline, std::vector<std::string>* columns,
                         const std::function<void(const Row&)>& on_row);
+  std::vector<std::string> read_rows(std::string_view sql, const Row& parameters, const Deadline& deadline,
+                                     const std::function<void(const Row&)>& on_row);
   void absorb_late_kill();
+
+  /// KILL QUERY for the statement that runs, by a second connection; whether the server was told.
+  bool kill_statement() const;
+  bool next_row(MariaDbStatement& statement, Row& row, const Deadline& deadline);
 
   Url url_;
   MariaDbHandle handle_;
   ServerInfo server_;
+  std::string instance_;  ///< which server this is, among those that may answer at the same address
   MariaDbWatcher watcher_;
 };
 

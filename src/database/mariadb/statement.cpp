@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "database/mariadb/session.h"
+#include "database/mariadb/errors.h"
 
 namespace deployer::database {
 
@@ -91,10 +91,10 @@ MariaDbStatement::~MariaDbStatement() {
 void MariaDbStatement::fail(const Deadline& deadline) const {
   // An error in the middle of a result is told by the connection only.
   if (mysql_stmt_errno(statement_) == 0) {
-    throw_mariadb_error(mysql_errno(handle_), mysql_error(handle_), mysql_sqlstate(handle_), deadline);
+    throw_mariadb_error(handle_, mysql_errno(handle_), mysql_error(handle_), mysql_sqlstate(handle_), deadline);
   }
-  throw_mariadb_error(mysql_stmt_errno(statement_), mysql_stmt_error(statement_), mysql_stmt_sqlstate(statement_),
-                      deadline);
+  throw_mariadb_error(handle_, mysql_stmt_errno(statement_), mysql_stmt_error(statement_),
+                      mysql_stmt_sqlstate(statement_), deadline);
 }
 
 bool MariaDbStatement::prepare(std::string_view sql, const Deadline& deadline) {

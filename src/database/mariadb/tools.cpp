@@ -24,7 +24,7 @@ constexpr std::array<MariaDbTool, 7> mariadb_tools = {{
     {"mariadb-dump", "mysqldump", "mariadb-client"},
     {"mariadb-admin", "mysqladmin", "mariadb-client"},
     {"mariadb-check", "mysqlcheck", "mariadb-client"},
-    {"mariadb-binlog", "mysqlbinlog", "mariadb-server"},
+    {"mariadb-binlog", "mysqlbinlog", "mariadb-client"},
     {"mariadbd", "mysqld", "mariadb-server"},
     {"mariadb-install-db", "mysql_install_db", "mariadb-server"},
 }};

@@ -1,5 +1,6 @@
 #include "database/mariadb/watcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -8,12 +9,14 @@ namespace deployer::database {
 namespace {
 
 constexpr int failed_kills_before_cut = 3;
-constexpr Duration between_kills = std::chrono::seconds(1);
 
 }  // namespace
 
-MariaDbWatcher::MariaDbWatcher(std::function<bool()> kill, std::function<void()> cut)
-    : kill_(std::move(kill)), cut_(std::move(cut)), thread_([this](const std::stop_token& quit) { watch(quit); }) {}
+MariaDbWatcher::MariaDbWatcher(std::function<bool()> kill, std::function<void()> cut, Duration pause)
+    : kill_(std::move(kill)),
+      cut_(std::move(cut)),
+      pause_(pause),
+      thread_([this](const std::stop_token& quit) { watch(quit); }) {}
 
 void MariaDbWatcher::Wake::operator()() const {
   // The lock makes sure that the watcher is either before its look at the token or waiting.
@@ -21,12 +24,15 @@ void MariaDbWatcher::Wake::operator()() const {
   watcher->changed_.notify_all();
 }
 
-void MariaDbWatcher::arm(const Deadline& deadline) {
+void MariaDbWatcher::arm(const Deadline& deadline, Duration silence) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     deadline_ = deadline;
+    silence_ = silence;
+    waits();
     interrupted_ = false;
+    fell_silent_ = false;
     killed_ = false;
     wake = due() || nearer();  // mostly not: a wake for each of many short statements would cost more than they do
   }
@@ -51,12 +57,40 @@ void MariaDbWatcher::interrupt() {
   changed_.notify_all();
 }
 
+void MariaDbWatcher::heard() { waits_since_.store(0, std::memory_order_relaxed); }
+
+void MariaDbWatcher::waits() {
+  if (silence_.count() == 0) return;
+  waits_since_.store(Deadline::Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+bool MariaDbWatcher::fell_silent() const {
+  const std::lock_guard lock(mutex_);
+  return fell_silent_;
+}
+
+bool MariaDbWatcher::silent() const {
+  const Deadline::Clock::time_point since{Deadline::Clock::duration(waits_since_.load(std::memory_order_relaxed))};
+  return silence_.count() > 0 && since.time_since_epoch().count() != 0 && Deadline::Clock::now() >= since + silence_;
+}
+
 bool MariaDbWatcher::due() const {
-  return deadline_ && (interrupted_ || deadline_->cancelled() || deadline_->expired());
+  return deadline_ && (interrupted_ || deadline_->cancelled() || deadline_->expired() || silent());
+}
+
+std::optional<Deadline::Clock::time_point> MariaDbWatcher::next_look() const {
+  if (!deadline_) return std::nullopt;
+  if (silence_.count() == 0) return deadline_->until();
+  // Whether it waits since then is looked at then.
+  const Deadline::Clock::rep since = waits_since_.load(std::memory_order_relaxed);
+  const auto begin =
+      since == 0 ? Deadline::Clock::now() : Deadline::Clock::time_point(Deadline::Clock::duration(since));
+  return std::min(begin + silence_, deadline_->until().value_or(Deadline::Clock::time_point::max()));
 }
 
 bool MariaDbWatcher::nearer() const {
-  return deadline_ && deadline_->until() && (!sleeps_until_ || *deadline_->until() < *sleeps_until_);
+  const auto look = next_look();
+  return look && (!sleeps_until_ || *look < *sleeps_until_);
 }
 
 void MariaDbWatcher::watch(const std::stop_token& quit) {
@@ -65,7 +99,7 @@ void MariaDbWatcher::watch(const std::stop_token& quit) {
   while (!quit.stop_requested()) {
     if (!due()) {
       failed = 0;
-      sleeps_until_ = deadline_ ? deadline_->until() : std::nullopt;
+      sleeps_until_ = next_look();
       const auto wake = [this] { return due() || nearer(); };
       if (sleeps_until_) {
         changed_.wait_until(lock, quit, *sleeps_until_, wake);
@@ -74,6 +108,7 @@ void MariaDbWatcher::watch(const std::stop_token& quit) {
       }
       continue;
     }
+    fell_silent_ = silent() && !interrupted_ && !deadline_->cancelled() && !deadline_->expired();
     killing_ = true;
     lock.unlock();
     const bool told = kill_();
@@ -82,7 +117,7 @@ void MariaDbWatcher::watch(const std::stop_token& quit) {
     killing_ = false;
     killed_ = true;
     changed_.notify_all();
-    changed_.wait_for(lock, quit, between_kills, [this] { return !due(); });
+    changed_.wait_for(lock, quit, pause_, [this] { return !due(); });
   }
 }
 
