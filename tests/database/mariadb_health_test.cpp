@@ -51,12 +51,12 @@ class RunningStatement {
   std::jthread thread_;
 };
 
-/// The health once `holds` is true of it.
+/// The health once `holds` is true of it. InnoDB shows its transactions anew where nobody has looked for 0.1 s.
 template <class Condition>
 ServerHealth health_when(Session& session, Condition holds) {
   const Deadline deadline = health_deadline();
   ServerHealth health = health_of(session);
-  while (!holds(health) && deadline.sleep(std::chrono::milliseconds(10))) health = health_of(session);
+  while (!holds(health) && deadline.sleep(std::chrono::milliseconds(150))) health = health_of(session);
   EXPECT_TRUE(holds(health));
   return health;
 }
@@ -100,7 +100,7 @@ TEST(MariaDbHealth, NamesAnOpenTransactionAndWhatItRuns) {
   EXPECT_EQ(found.host, "localhost");
   EXPECT_LT(found.since, seconds(20));
   other->rollback();
-  EXPECT_TRUE(health_of(*session).long_transactions.empty());
+  health_when(*session, [](const ServerHealth& h) { return h.long_transactions.empty(); });
 }
 
 TEST(MariaDbHealth, MeasuresTheAgeOfATransactionInWhateverZoneTheSessionIs) {
@@ -268,7 +268,7 @@ TEST(MariaDbEvents, CountAsWritersOnlyWhileTheSchedulerRuns) {
   test::MariaDb server;
   const auto session = health_session(server.new_database("calendar"));
   session->execute("CREATE TABLE t (a INT)", health_deadline());
-  session->execute("CREATE EVENT sweep ON SCHEDULE EVERY 1 DAY STARTS '2100-01-01' DO DELETE FROM t",
+  session->execute("CREATE EVENT sweep ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO DELETE FROM t",
                    health_deadline());
   session->execute("CREATE EVENT off ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM t", health_deadline());
   EXPECT_TRUE(health_server(*session).active_events(*session, health_deadline()).empty());
