@@ -333,6 +333,9 @@ void lets_a_change_take_its_time() {
   const auto session = impatient_session();
   session->execute("CREATE TABLE slow (id INT PRIMARY KEY)", soon());
   EXPECT_EQ(session->execute("INSERT INTO slow SELECT SLEEP(0.15)", soon()), 1);
+  const auto holder = session_of(shared_url());
+  EXPECT_EQ(first_text(*holder, "SELECT GET_LOCK('held', 0)"), "1");
+  EXPECT_EQ(first_text(*session, "SELECT GET_LOCK('held', 0.2)"), "0") << "a wait for a lock is bounded by itself";
   int rows = 0;
   session->stream("SELECT 1 UNION ALL SELECT 2", {}, soon(), [&](const Row&) {
     if (++rows == 1) Deadline::never().sleep(milliseconds(150));

@@ -53,6 +53,9 @@ void read_text_rows(MYSQL* handle, MYSQL_RES* result, const Deadline& deadline, 
   if (mysql_errno(handle) != 0) fail_text(handle, deadline);
 }
 
+/// A wait for a user lock has its bound in its own words.
+bool bounds_itself(std::string_view sql) { return sql.rfind("SELECT GET_LOCK(", 0) == 0; }
+
 [[noreturn]] void refuse_parameters() {
   throw SqlError(ErrorKind::database, "this statement cannot have parameters", ER_UNSUPPORTED_PS, "HY000");
 }
@@ -197,7 +200,7 @@ std::vector<std::string> MariaDbSession::read_rows(std::string_view sql, const R
 
 std::vector<std::string> MariaDbSession::stream(std::string_view sql, const Row& parameters, const Deadline& deadline,
                                                 const std::function<void(const Row&)>& on_row) {
-  Call call(*this, deadline, url_.read_timeout);
+  Call call(*this, deadline, bounds_itself(sql) ? Duration(0) : url_.read_timeout);
   try {
     std::vector<std::string> names = read_rows(sql, parameters, deadline, on_row);
     call.succeed(deadline);
