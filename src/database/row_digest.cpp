@@ -40,20 +40,6 @@ void append_value(std::string& bytes, const Value& value) {
   bytes += text;
 }
 
-/// A sum of 128 bits.
-class DigestSum {
- public:
-  void add(const Blake2b128& digest) {
-    low_ += digest.low;
-    high_ += digest.high + (low_ < digest.low ? 1 : 0);
-  }
-  std::string hex() const { return fmt::format("{:016x}{:016x}", high_, low_); }
-
- private:
-  std::uint64_t low_ = 0;
-  std::uint64_t high_ = 0;
-};
-
 Table chosen_columns(const Table& table, const std::vector<std::string>& only) {
   Table chosen = table;
   std::erase_if(chosen.columns, [&](const Column& column) {
@@ -73,24 +59,41 @@ Table chosen_columns(const Table& table, const std::vector<std::string>& only) {
 
 }  // namespace
 
+RowDigester::RowDigester(const Table& table, const std::vector<std::string>& only)
+    : chosen_(chosen_columns(table, only)) {}
+
+void RowDigester::add(const Row& row) {
+  for (std::size_t i = 0; i < chosen_.columns.size(); ++i) add_value(chosen_.columns[i], row.at(i));
+  add_to_sum();
+}
+
+void RowDigester::add(const Row& row, const std::vector<std::size_t>& places) {
+  for (std::size_t i = 0; i < chosen_.columns.size(); ++i) add_value(chosen_.columns[i], row.at(places.at(i)));
+  add_to_sum();
+}
+
+RowDigest RowDigester::digest() const { return {rows_, fmt::format("{:016x}{:016x}", sum_high_, sum_low_)}; }
+
+void RowDigester::add_value(const Column& column, const Value& value) {
+  append_length(bytes_, column.name.size());
+  bytes_ += column.name;
+  append_value(bytes_, value);
+}
+
+void RowDigester::add_to_sum() {
+  const Blake2b128 digest = blake2b128(bytes_);
+  sum_low_ += digest.low;
+  sum_high_ += digest.high + (sum_low_ < digest.low ? 1 : 0);
+  ++rows_;
+  bytes_.clear();
+}
+
 RowDigest row_digest(Session& session, const Table& table, const Deadline& deadline,
                      const std::vector<std::string>& only) {
-  const Table chosen = chosen_columns(table, only);
-  RowDigest result;
-  DigestSum sum;
-  std::string bytes;
-  session.stream(session.dialect().select_for_digest(chosen), {}, deadline, [&](const Row& row) {
-    bytes.clear();
-    for (std::size_t i = 0; i < chosen.columns.size(); ++i) {
-      append_length(bytes, chosen.columns[i].name.size());
-      bytes += chosen.columns[i].name;
-      append_value(bytes, row.at(i));
-    }
-    sum.add(blake2b128(bytes));
-    ++result.rows;
-  });
-  result.sum = sum.hex();
-  return result;
+  RowDigester digester(table, only);
+  session.stream(session.dialect().select_for_digest(digester.chosen()), {}, deadline,
+                 [&](const Row& row) { digester.add(row); });
+  return digester.digest();
 }
 
 std::map<std::string, RowDigest> row_digests(Session& session, const Schema& schema, const Deadline& deadline) {

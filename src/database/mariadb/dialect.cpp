@@ -61,6 +61,12 @@ std::string orphans_sql(const Dialect& dialect, const MariaDbForeignKey& key) {
 
 }  // namespace
 
+std::string mariadb_digest_expression(const std::string& name, const database::Column& column) {
+  if (column.is_float) return fmt::format("CAST({} AS DOUBLE)", name);
+  // The text of a TIMESTAMP is that of the session's time zone, and ambiguous where that has summer time.
+  return column.type.starts_with("timestamp") ? fmt::format("UNIX_TIMESTAMP({})", name) : name;
+}
+
 const Dialect& mariadb_dialect() {
   static const MariaDbDialect dialect;
   return dialect;
@@ -107,8 +113,7 @@ std::string MariaDbDialect::select_for_digest(const Table& table) const {
   std::vector<std::string> columns;
   for (const database::Column& column : table.columns) {
     if (column.generated) continue;
-    const std::string name = quote(column.name);
-    columns.push_back(column.is_float ? fmt::format("CAST({} AS DOUBLE)", name) : name);
+    columns.push_back(mariadb_digest_expression(quote(column.name), column));
   }
   return fmt::format("SELECT {} FROM {}", columns.empty() ? "NULL" : join(columns, ", "), quote(table.name));
 }

@@ -27,4 +27,7 @@ class MariaDbDialect : public Dialect {
   Capabilities capabilities_{false, true, false};
 };
 
+/// What row digests read of a column: the same value in every session. `name` is quoted.
+std::string mariadb_digest_expression(const std::string& name, const Column& column);
+
 }  // namespace deployer::database
