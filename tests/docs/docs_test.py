@@ -7,17 +7,21 @@ A page's blocks make a project in a folder of their own, from top to bottom:
   ```sh run               must end with status 0, ```sh run exit=3 with status 3
   ```text output          what the block before it printed; … stands for anything
   ```json output          the same as JSON: exactly these keys, "…" stands for any value
+  ```sql mariadb          is given to a real MariaDB server of the page's own, as its administrator; DATABASE_URL then
+                          names the first schema and the first user that the page has made, and `mariadb` reaches it
 Blocks without these words are only read.
 """
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.mariadb import MariaDb  # noqa: E402
 from support.program import PROGRAM, ROOT, Project  # noqa: E402
 
 PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md",
@@ -97,11 +101,18 @@ class Walk:
     """One page, from its first block to its last, in a project of its own."""
 
     def __init__(self, test, project):
-        self.test, self.project, self.printed = test, project, ""
+        self.test, self.project, self.printed, self.server = test, project, "", None
         folder = project.path(".bin")
         folder.mkdir()
         (folder / "deployer").symlink_to(PROGRAM)
         project.env["PATH"] = f"{folder}:{os.environ['PATH']}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        if self.server:
+            self.server.__exit__()
 
     def take(self, block):
         if "file" in block.values:
@@ -112,6 +123,8 @@ class Walk:
             self.run(block)
         if "output" in block.words:
             self.compare(block)
+        if "mariadb" in block.words:
+            self.administer(block)
 
     def validate(self, block):
         name = block.values.get("file", "pipelines/block-of-the-page.yml")
@@ -131,6 +144,18 @@ class Walk:
         self.test.assertEqual(done.returncode, wanted, f"{block.where}\n{done.stdout}")
         self.printed = done.stdout
 
+    def administer(self, block):
+        """The block's SQL on the server."""
+        if not self.server:
+            self.server = MariaDb("--log-bin", "--binlog-format=ROW")
+            self.project.write(".bin/mariadb", f'#!/bin/sh\nexec {shutil.which("mariadb")} --no-defaults --user=root '
+                               f'--socket={self.server.socket} --batch --skip-column-names "$@"\n', 0o755)
+        self.server.sql(block.text)
+        schema = re.search(r"CREATE DATABASE `?(\w+)", block.text)
+        user = re.search(r"CREATE USER '(\w+)'@'[^']*' IDENTIFIED BY '([^']*)'", block.text)
+        if schema and user and "DATABASE_URL" not in self.project.env:
+            self.project.env["DATABASE_URL"] = self.server.url(schema[1], user[1], user[2])
+
     def compare(self, block):
         if block.language == "json":
             difference = json_difference(json.loads(block.text), json.loads(self.printed))
@@ -146,8 +171,7 @@ class Examples(unittest.TestCase):
 
 def add_page(page):
     def walk_page(self):
-        with Project() as project:
-            walk = Walk(self, project)
+        with Project() as project, Walk(self, project) as walk:
             for block in blocks_of(page):
                 walk.take(block)
 
