@@ -7,7 +7,7 @@ build=(git ca-certificates g++ cmake ninja-build ccache mold pkg-config python3 
   libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev libexpected-dev libzstd-dev libsodium-dev libmariadb-dev
   libsqlite3-dev libssl-dev)
 test=("${run[@]}" libgtest-dev libgmock-dev librapidcheck-dev mariadb-server mariadb-client strace zstd
-  clang-format openssl python3-pymysql)
+  clang-format openssl python3-pymysql git xz-utils bzip2 unzip)
 
 packages=()
 for purpose in "$@"; do

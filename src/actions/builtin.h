@@ -13,8 +13,11 @@ const Action& backup_action();
 const Action& migrate_action();
 const Action& restore_action();
 const Action& dependencies_action();
+const Action& release_action();
 const Action& restart_action();
 const Action& health_check_action();
 const Action& prune_action();
+const Action& sql_action();
+const Action& http_action();
 
 }  // namespace deployer

@@ -1,11 +1,9 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 
 #include "actions/builtin.h"
 #include "actions/inputs.h"
+#include "actions/switched_link.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "state/run_state.h"
@@ -46,28 +44,6 @@ struct VenvPlace {
     return link.parent_path() / name;
   }
 };
-
-Json link_text(const Files& files, const std::filesystem::path& link) {
-  const auto text = files.read_link(link);
-  return text ? Json(text->string()) : Json(nullptr);
-}
-
-void refuse_real_folder(const ActionContext& context, const std::filesystem::path& link) {
-  const auto info = context.files().info(link);
-  if (!info || info->is_link) return;
-  throw Error(ErrorKind::invalid,
-              link.string() + " is " + (info->is_folder ? "a folder" : "a file") + ", and would have to be a link",
-              "move it away once: mv " + shell_quote(link.string()) + " " + shell_quote(link.string() + "-before"));
-}
-
-/// The bytes of all files of a file system are on disk when it returns (syncfs(2)): pip syncs nothing.
-void sync_file_system(const std::filesystem::path& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw io_error(errno, "cannot open " + folder.string());
-  const int code = syncfs(fd) == 0 ? 0 : errno;
-  close(fd);
-  if (code != 0) throw io_error(code, "cannot sync " + folder.string());
-}
 
 void build_venv(ActionContext& context, const VenvPlace& place, const std::filesystem::path& folder) {
   const Json& inputs = context.inputs();
@@ -116,25 +92,6 @@ void remove_old_venvs(ActionContext& context, const std::filesystem::path& link,
     };
     if (!is_kept(now) && !is_kept(before)) context.files().remove_folder(folder);
   }
-}
-
-std::string switch_back(ActionContext& context, const Json& data) {
-  const std::filesystem::path link = data.at("link").get<std::string>();
-  const Json now = link_text(context.files(), link);
-  const Json& before = data.at("before");
-  if (now == before) return "it was the previous environment still";
-  if (now != data.at("after")) {
-    throw Error(ErrorKind::left_behind,
-                link.string() + (now.is_string() ? " points to " + now.get<std::string>() : std::string(" is gone")) +
-                    ", which this run did not do",
-                before.is_string() ? "the environment before the run is " + before.get<std::string>() : std::string());
-  }
-  if (before.is_null()) {
-    context.files().remove(link);
-    return "the link was removed, as there was none before";
-  }
-  context.files().switch_link(link, before.get<std::string>());
-  return "the previous environment was switched back";
 }
 
 std::vector<Parameter> dependencies_inputs() {
@@ -207,7 +164,7 @@ class DependenciesAction : public Action {
   Json baseline(ActionContext& context) const override {
     if (has_input(context.inputs(), "command")) return nullptr;
     const VenvPlace place(context);
-    return {{"link", place.link.string()}, {"text", link_text(context.files(), place.link)}};
+    return link_baseline(context.files(), place.link);
   }
 
   Outcome run(ActionContext& context) const override {
@@ -219,13 +176,11 @@ class DependenciesAction : public Action {
     if (record.name == build_effect) {
       return context.files().exists(record.data.at("folder").get<std::string>()) ? Probe::partly : Probe::not_happened;
     }
-    if (record.name != switch_effect) return Probe::unknown;
-    const Json now = link_text(context.files(), record.data.at("link").get<std::string>());
-    return now == record.data.at("before") ? Probe::not_happened : Probe::happened;
+    return record.name == switch_effect ? probe_switch(context.files(), record.data) : Probe::unknown;
   }
 
   std::string undo(ActionContext& context, const UndoRecord& record) const override {
-    if (record.name == switch_effect) return switch_back(context, record.data);
+    if (record.name == switch_effect) return switch_back(context.files(), record.data, "environment");
     if (record.name == build_effect) {
       context.files().remove_folder(record.data.at("folder").get<std::string>());
       return "the new environment was removed";
@@ -234,10 +189,7 @@ class DependenciesAction : public Action {
   }
 
   Verification verify(ActionContext& context, const Json& baseline) const override {
-    const std::string link = baseline.at("link").get<std::string>();
-    const Json now = link_text(context.files(), link);
-    if (now == baseline.at("text")) return {true, true, link + " is as before"};
-    return {true, false, link + " is " + dump(now) + " and was " + dump(baseline.at("text"))};
+    return verify_link(context.files(), baseline);
   }
 
   void finish(ActionContext& context) const override {
@@ -275,9 +227,7 @@ class DependenciesAction : public Action {
       return Json(nullptr);
     });
     const std::string after = folder.filename().string();
-    const Json undo = {
-        {"link", place.link.string()}, {"before", link_text(context.files(), place.link)}, {"after", after}};
-    context.effect(switch_effect, undo, [&] {
+    context.effect(switch_effect, switch_record(context.files(), place.link, after), [&] {
       context.files().switch_link(place.link, after);
       return Json(nullptr);
     });

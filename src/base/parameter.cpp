@@ -185,12 +185,23 @@ class ParameterReader {
   }
 
   std::optional<Json> checked(const YamlNode& node, const Parameter& parameter) {
+    if (!parameter.code_hint.empty() && refuses_code(node, parameter)) return std::nullopt;
     std::optional<Json> value = read(node, parameter);
     if (!value || !parameter.check) return value;
     const std::optional<std::string> complaint = parameter.check(*value);
     if (!complaint) return value;
     complain(node.at, "bad-value", fmt::format("'{}': {}", parameter.name, *complaint));
     return std::nullopt;
+  }
+
+  bool refuses_code(const YamlNode& node, const Parameter& parameter) {
+    bool refused = false;
+    for (const YamlNode& item : node.items) refused = refuses_code(item, parameter) || refused;
+    if (!has_expression(node.text)) return refused;
+    complain(node.at, "expression",
+             fmt::format("an expression cannot stand in {}: its value would become code", quoted(parameter)),
+             parameter.code_hint);
+    return true;
   }
 
   std::optional<Json> read(const YamlNode& node, const Parameter& parameter) {

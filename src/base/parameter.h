@@ -46,6 +46,9 @@ struct Parameter {
   /// A check of the domain that brings the type (a URL, a retention): the complaint, or nothing if the value is good.
   /// It sees the JSON form after expressions are evaluated.
   std::function<std::optional<std::string>(const Json&)> check = nullptr;
+  /// Where it is not empty, the value is code (SQL): no expression may stand in it, since its value would become code.
+  /// It is the hint of the complaint.
+  std::string code_hint = {};
 };
 
 /// Evaluates the `${{ … }}` in a scalar. Returns the text after evaluation, or adds to the diagnostics and returns

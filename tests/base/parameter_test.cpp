@@ -192,6 +192,22 @@ TEST(Parameters, RefuseAnExpressionWhereNothingEvaluates) {
             "p.yml:1:4: error: an expression cannot stand here\n");
 }
 
+TEST(Parameters, CodeTakesNoExpressionButWhatStandsBesideItDoes) {
+  Parameter statement = parameter("statement", Type::list);
+  statement.repeated_or_single = true;
+  statement.code_hint = "bind it";
+  const std::string refusal =
+      "error: an expression cannot stand in 'statement': its value would become code\n    hint: bind it\n";
+  EXPECT_EQ(read_all("statement: DELETE FROM t WHERE id = ${{ vars.id }}\n", {statement}, evaluate_to_five).complaints,
+            "p.yml:1:12: " + refusal);
+  EXPECT_EQ(read_all("statement: [SELECT 1, 'SELECT ${{ vars.id }}']\n", {statement}, evaluate_to_five).complaints,
+            "p.yml:1:23: " + refusal);
+  EXPECT_EQ(read_all("{statement: SELECT 1, id: '${{ vars.id }}'}\n", {statement, parameter("id", Type::text)},
+                     evaluate_to_five)
+                .json.dump(),
+            R"({"id":"5","statement":["SELECT 1"]})");
+}
+
 TEST(Parameters, NeverLetAValueBecomeCode) {
   const std::string hint = "    hint: give it to the command by `env:` and write \"$NAME\"\n";
   const std::string refusal = "error: an expression cannot stand in a command: its value would become code\n" + hint;

@@ -29,7 +29,9 @@ PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTI
 ACTION_SOURCES = {
     "validate": ["validate.cpp"], "connectivity": ["connectivity.cpp"], "backup": ["backup.cpp"],
     "migrate": ["migrate/migrate.cpp"], "restore": ["restore_backup.cpp"], "prune": ["prune.cpp"],
-    "dependencies": ["dependencies.cpp"], "health_check": ["health_check/health_check.cpp"],
+    "dependencies": ["dependencies.cpp"], "release": ["release/release.cpp"], "sql": ["sql.cpp"],
+    "health_check": ["health_check/health_check.cpp", "http_expectation.cpp"],
+    "http": ["http.cpp", "http_expectation.cpp"],
     "restart": ["restart/restart.cpp", "restart/systemd.cpp", "restart/daemon.cpp", "restart/command.cpp"],
 }
 DECLARED = re.compile(r'declare_input\(\s*"([a-z_]+)"|\.name = "([a-z_]+)"')

@@ -16,17 +16,6 @@ namespace {
 constexpr Duration health_longest_look = std::chrono::seconds(5);
 constexpr Duration health_quick_look = std::chrono::seconds(3);
 
-HttpExpectation health_expectation(const Json& inputs) {
-  HttpExpectation expected;
-  if (!has_input(inputs, "expect")) return expected;
-  const Json& given = inputs["expect"];
-  if (has_input(given, "status")) expected.least_status = expected.most_status = given["status"].get<int>();
-  if (has_input(given, "headers")) expected.headers = given["headers"];
-  if (has_input(given, "body")) expected.body = given["body"].get<std::string>();
-  if (has_input(given, "json")) expected.json = given["json"];
-  return expected;
-}
-
 using HealthProbe = std::optional<std::string> (*)(ActionContext&, const Deadline&);
 
 struct HealthProbeLine {
@@ -40,7 +29,7 @@ const std::array<HealthProbeLine, 4> health_probes = {{
                const Deadline& deadline) { return tcp_complaint(text_input(context.inputs(), "tcp"), deadline); }},
     {"http",
      [](ActionContext& context, const Deadline& deadline) {
-       return http_complaint(text_input(context.inputs(), "http"), health_expectation(context.inputs()), deadline);
+       return http_complaint(text_input(context.inputs(), "http"), HttpExpectation::from(context.inputs()), deadline);
      }},
     {"sql",
      [](ActionContext& context, const Deadline& deadline) {
@@ -87,26 +76,9 @@ int wait_until_healthy(ActionContext& context) {
   }
 }
 
-std::optional<std::string> status_range(const Json& value) {
-  const std::int64_t status = value.get<std::int64_t>();
-  if (status >= 100 && status <= 599) return std::nullopt;
-  return std::to_string(status) + " is no HTTP status";
-}
-
 std::optional<std::string> at_least_one(const Json& value) {
   if (value.get<std::int64_t>() >= 1) return std::nullopt;
   return "at least 1 is needed";
-}
-
-std::vector<Parameter> expectation_inputs() {
-  std::vector<Parameter> members = {
-      declare_input("status", ParameterType::integer, "The status of the answer; 200 to 299 where nothing is said."),
-      declare_input("headers", ParameterType::map, "Headers that the answer must have, with exactly these values."),
-      declare_input("body", ParameterType::text, "A text that stands somewhere in the body."),
-      declare_input("json", ParameterType::any, "What the body, as JSON, must hold; it may hold more."),
-  };
-  members[0].check = status_range;
-  return members;
 }
 
 std::vector<Parameter> health_check_inputs() {
@@ -115,13 +87,12 @@ std::vector<Parameter> health_check_inputs() {
       declare_input("tcp", ParameterType::text, "HOST:PORT that must take a connection."),
       declare_input("sql", ParameterType::text, "A statement whose first value is neither NULL, 0 nor empty."),
       declare_input("command", ParameterType::command, "A command that must end with status 0."),
-      declare_input("expect", ParameterType::section, "What the answer over HTTP must be like."),
+      http_expectation_input(),
       declare_input("successes", ParameterType::integer, "How often in a row all must be well.", 1),
       declare_input("interval", ParameterType::duration, "The pause between two looks.", 1000),
       declare_input("within", ParameterType::duration, "How long may go by until it is healthy.", 30000),
   };
   inputs[1].check = [](const Json& value) { return address_complaint(value.get<std::string>()); };
-  inputs[4].members = expectation_inputs();
   inputs[5].check = at_least_one;
   return inputs;
 }

@@ -3,20 +3,12 @@
 #include <optional>
 #include <string>
 
+#include "actions/http_expectation.h"
 #include "base/deadline.h"
 #include "base/json.h"
 #include "engine/action.h"
 
 namespace deployer {
-
-/// What an answer over HTTP must be like.
-struct HttpExpectation {
-  int least_status = 200;  ///< the range of statuses that are good
-  int most_status = 299;
-  Json headers = Json::object();  ///< name to the exact value
-  std::string body;               ///< stands somewhere in the answer's body
-  Json json = nullptr;            ///< each of its values stands in the answer at the same place; null: not asked
-};
 
 // The probes: each looks once and tells what is wrong, or nothing if all is well. Not being able to look is a complaint
 // too; only a cancel (Error `cancelled`) is thrown. They block until `deadline` at most.
@@ -40,9 +32,5 @@ struct HostPort {
 std::optional<HostPort> parse_host_port(const std::string& address);
 /// For a Parameter: the complaint about an address, or nothing.
 std::optional<std::string> address_complaint(const std::string& address);
-
-/// Where `answer` differs from `expected`, as a sentence; nothing where all that is expected stands in it. Objects may
-/// have more members than expected; lists and values are compared whole.
-std::optional<std::string> json_difference(const Json& expected, const Json& answer, const std::string& place);
 
 }  // namespace deployer
