@@ -22,6 +22,8 @@ struct ActionSpec {
   bool can_continue_on_error = true;
   /// Its undo takes something away under running services: those that the run started are stopped before it.
   bool wants_quiet = false;
+  /// What it does is in the database, or needs no undo: another machine can take it back as well.
+  bool undone_anywhere = false;
 };
 
 /// What a step brought.

@@ -44,7 +44,10 @@ struct RunRequest {
   bool rollback = true;                ///< false: `--no-rollback`
   bool confirmed = false;              ///< `--yes`
   bool accepts_loss = false;           ///< `recover --yes`: see ActionContext::accepts_loss
-  std::vector<std::string> only;       ///< step ids; empty: all
+  /// The host whose files and services the run worked on, where that is not this one: what is there is not taken back
+  /// from here, and named. Empty: this one.
+  std::string elsewhere = {};
+  std::vector<std::string> only;  ///< step ids; empty: all
   std::vector<std::string> skip;
   std::string from;
   Duration undo_grace = std::chrono::minutes(10);  ///< `rollback_wait`: each undo's own time without a step time-out

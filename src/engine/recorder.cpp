@@ -16,7 +16,9 @@ Recorder::Recorder(std::string run, Journal& journal, const Clock& clock, const 
       clock_(&clock),
       redactor_(&redactor),
       listeners_(std::move(listeners)),
-      state_(std::move(state)) {}
+      state_(std::move(state)) {
+  journal_->begin_forward();
+}
 
 Event Recorder::make(std::string_view kind, const std::string& step, int attempt, Json data) const {
   Event event;
@@ -116,6 +118,9 @@ void Recorder::tell(const Event& event) {
   }
 }
 
-void Recorder::begin_rollback() { rolling_back_ = true; }
+void Recorder::begin_rollback() {
+  rolling_back_ = true;
+  journal_->begin_rollback();
+}
 
 }  // namespace deployer

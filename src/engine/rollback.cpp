@@ -31,6 +31,12 @@ void refuse_masked(const Json& data, const std::string& what) {
               "give the secrets as they were when the run began, then: deployer recover; else put it right by hand");
 }
 
+/// A step whose doings are files and services of another host than this one.
+bool is_out_of_reach(const RunScope& scope, const Step& step) {
+  if (scope.request.elsewhere.empty() || (step.rollback && step.rollback->none)) return false;
+  return step.rollback || !scope.action(step).spec().undone_anywhere;
+}
+
 bool needs_undo(const EffectState& effect) { return effect.status != EffectState::Status::undone; }
 
 /// The walk back of one run. What went wrong is kept as it goes, so that the verdict knows.
@@ -61,7 +67,7 @@ class Rollback {
                                     });
     if (!wanted) return;
     for (auto step = scope_.pipeline.steps.rbegin(); step != scope_.pipeline.steps.rend() && !cut_short(); ++step) {
-      if (!had_effects(*step)) continue;
+      if (!had_effects(*step) || is_out_of_reach(*step)) continue;
       guarded(*step, "stopping the services of '" + step->id + "'",
               [&](ActionContext& context) { scope_.action(*step).quiet(context); });
     }
@@ -71,7 +77,7 @@ class Rollback {
     const Json baseline = scope_.recorder->state().baseline;
     for (const Step& step : scope_.pipeline.steps) {
       if (cut_short()) return;
-      if (!baseline.contains(step.id) || baseline[step.id].is_null()) continue;
+      if (!baseline.contains(step.id) || baseline[step.id].is_null() || is_out_of_reach(step)) continue;
       scope_.faults.pass("settle.before " + step.id);
       const bool ok = guarded(step, "bringing back the state of '" + step.id + "'", [&](ActionContext& context) {
         if (after_crash_) refuse_masked(baseline[step.id], "the state before the run");
@@ -86,6 +92,7 @@ class Rollback {
     const Json baseline = scope_.recorder->state().baseline;
     for (const Step& step : scope_.pipeline.steps) {
       if (cut_short()) return;
+      if (is_out_of_reach(step)) continue;
       if (baseline.contains(step.id) && !baseline[step.id].is_null()) verify_action(step, baseline[step.id]);
       if (step.verify && had_effects(step)) verify_command(step);
     }
@@ -132,6 +139,10 @@ class Rollback {
     int attempts = 0;
     if (step == nullptr) {
       failure = Error(ErrorKind::left_behind, "the document has no step '" + effect.step + "' any more");
+    } else if (is_out_of_reach(*step) && scope_.request.accepts_loss) {
+      way = "left as it is on " + scope_.request.elsewhere + ", which was accepted";
+    } else if (is_out_of_reach(*step)) {
+      failure = out_of_reach();
     } else {
       failure = patiently(undo_attempts, attempts, [&] {
         ActionContext context(scope_, *step, effect.attempt, undo_deadline(scope_, *step));
@@ -174,6 +185,14 @@ class Rollback {
         return failure;
       }
     }
+  }
+
+  bool is_out_of_reach(const Step& step) const { return deployer::is_out_of_reach(scope_, step); }
+
+  Error out_of_reach() const {
+    return Error(ErrorKind::left_behind, "it is on " + scope_.request.elsewhere + ", where the run worked",
+                 "on " + scope_.request.elsewhere +
+                     ": deployer recover; if that machine is gone for good: deployer recover --yes");
   }
 
   std::string undo_once(ActionContext& context, const EffectState& effect) {
@@ -357,6 +376,11 @@ void finish_forward(RunScope& scope, const HookSet& hooks) {
       return state.id == step.id && state.status == StepStatus::succeeded;
     });
     if (!succeeded) continue;
+    if (is_out_of_reach(scope, step)) {
+      recorder.record("warning", step.id, 0,
+                      {{"message", "what it does at the end is left on " + scope.request.elsewhere}});
+      continue;
+    }
     scope.faults.pass("finish.before " + step.id);
     try {
       ActionContext context(scope, step, 0, undo_deadline(scope, step));

@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "database/session.h"
 #include "engine/engine.h"
+#include "operations/held_target.h"
 #include "reporters/table.h"
 #include "state/journal.h"
 #include "state/run_log.h"
@@ -26,14 +27,13 @@ namespace deployer {
 
 namespace {
 
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string("unknown");
-}
+namespace fs = std::filesystem;
 
-Engine make_engine(const Workspace& workspace) {
+/// `held` points at the target's lock once it is ours: from then on the session that holds it is the run's.
+Engine make_engine(const Workspace& workspace, const std::shared_ptr<HeldTarget*>& held) {
   App& app = workspace.app();
-  const auto open_database = [](const Pipeline& pipeline, const Deadline& deadline) {
+  const auto open_database = [held](const Pipeline& pipeline, const Deadline& deadline) {
+    if (*held != nullptr) return (*held)->open_database(pipeline, deadline);
     return std::shared_ptr<database::Session>(
         database::open(url_of(pipeline), pipeline.project, database::Access::create, deadline));
   };
@@ -110,15 +110,34 @@ void refuse_unsettled(const Journal& journal) {
               "deployer runs show " + unsettled.front() + " says what is left; then: deployer recover");
 }
 
+constexpr Duration connectivity_patience = std::chrono::seconds(30);  // as that step has it (actions/connectivity.cpp)
+
+/// How long the database server is waited for before the run begins: as long as its first step would that waits for it.
+Duration patience_of(const Pipeline& pipeline, const std::vector<std::string>& skip) {
+  for (const Step& step : pipeline.steps) {
+    const bool waits = step.uses == "connectivity" && step.inputs.value("database", false);
+    if (!waits || std::find(skip.begin(), skip.end(), step.id) != skip.end()) continue;
+    return step.timeout.value_or(connectivity_patience);
+  }
+  return Duration(0);
+}
+
 constexpr std::string_view masked = "***";
 
 /// Where a recovered run worked. A path that holds a secret is not in the journal: then the project in which `recover`
-/// runs stands for it, and the masks tell whether it is that one.
+/// runs stands for it, and the masks tell whether it is that one. Where the run's folder is not here, or not ours to
+/// read, `checkout` stands for it, if there is one: on machines of a CI, its path is another one each time.
 class RunPlace {
  public:
-  RunPlace(const App& app, const RunState& state) : recorded_(state.project), project_(state.project) {
-    if (recorded_.find(masked) == std::string::npos) return;
-    project_ = find_project(app.cwd, app.project_flag, app.files).string();
+  RunPlace(const App& app, const RunState& state, const std::filesystem::path& checkout)
+      : recorded_(state.project), project_(state.project) {
+    if (recorded_.find(masked) != std::string::npos) {
+      project_ = find_project(app.cwd, app.project_flag, app.files).string();
+    } else if (!checkout.empty() &&
+               (state.started.value("host", "") != host_name() || access(recorded_.c_str(), R_OK | X_OK) != 0)) {
+      project_ = checkout.string();
+      is_checkout_ = true;
+    }
   }
 
   const std::string& project() const { return project_; }
@@ -131,7 +150,7 @@ class RunPlace {
 
   /// After the document was loaded and its secrets are known.
   void check(const Redactor& redactor) const {
-    if (redactor.clean(redactor.by_name(std::string_view(project_))) == recorded_) return;
+    if (is_checkout_ || redactor.clean(redactor.by_name(std::string_view(project_))) == recorded_) return;
     throw Error(ErrorKind::left_behind,
                 "the run's folder " + recorded_ + " holds a secret, which the journal does not keep",
                 "deployer -C FOLDER recover, with the folder that it was run in");
@@ -140,6 +159,7 @@ class RunPlace {
  private:
   std::string recorded_;
   std::string project_;
+  bool is_checkout_ = false;
 };
 
 /// The document of a run as it was. One whose text had to be masked is read from the disk, if it is still the same.
@@ -213,13 +233,24 @@ Pipeline rebuild(const Workspace& workspace, const RunState& state, const RunPla
   }
 }
 
-RunState recover_run(App& app, const Target& target, Journal& journal, const std::string& id, bool accepts_loss) {
-  RunState state = fold(journal.events(id));
-  const RunPlace place(app, state);
-  if (!std::filesystem::is_directory(place.project())) {
-    throw Error(ErrorKind::left_behind, "the project of run " + id + " is not there any more: " + place.project(),
-                "put its folder back, then: deployer recover --all");
-  }
+void check_place(const RunPlace& place, const std::string& run) {
+  if (std::filesystem::is_directory(place.project())) return;
+  throw Error(ErrorKind::left_behind, "the project of run " + run + " is not there any more: " + place.project(),
+              "put its folder back, then: deployer recover --all");
+}
+
+/// The host whose files and services a run worked on; empty where that is this one. Only a database server's journal
+/// comes from elsewhere.
+std::string elsewhere(const HeldTarget& held, const RunState& state) {
+  const std::string host = state.started.value("host", "");
+  return held.on_server() && host != host_name() ? host : std::string();
+}
+
+RunState recover_run(App& app, HeldTarget& held, const std::string& id, const Recovery& recovery) {
+  RunState state = fold(held.journal().events(id));
+  const Target& target = held.target();
+  const RunPlace place(app, state, held.on_server() ? recovery.checkout : std::filesystem::path());
+  check_place(place, id);
   const FlagOfRun database_flag(app.database_flag, journalled_database_flag(state, app.database_flag));
   const Workspace workspace(app, place.project());
   const Pipeline pipeline = rebuild(workspace, state, place);
@@ -231,30 +262,24 @@ RunState recover_run(App& app, const Target& target, Journal& journal, const std
   }
   RunRequest request = request_of(workspace, target, id);
   request.confirmed = state.started.value("confirmed", false);
-  request.accepts_loss = accepts_loss;
-  Engine engine = make_engine(workspace);
+  request.accepts_loss = recovery.accepts_loss;
+  request.elsewhere = elsewhere(held, state);
+  Engine engine = make_engine(workspace, std::make_shared<HeldTarget*>(&held));
   Listeners listeners(app, target, id, true);
-  return engine.recover(pipeline, request, std::move(state), journal, listeners.all(), app.stop);
+  return engine.recover(pipeline, request, std::move(state), held.journal(), listeners.all(), app.stop);
 }
 
 }  // namespace
 
-LockOwner owner_of(const App& app, const std::string& run) {
-  return {run, host_name(), record_of_self().json(), rfc3339(app.clock.now())};
+Pipeline pipeline_of_run(App& app, const RunState& state, const std::filesystem::path& checkout) {
+  const RunPlace place(app, state, checkout);
+  check_place(place, state.id);
+  const FlagOfRun database_flag(app.database_flag, journalled_database_flag(state, app.database_flag));
+  return rebuild(Workspace(app, place.project()), state, place);
 }
 
-Error locked_error(const Target& target) {
-  const std::optional<LockOwner> holder = TargetLock::holder(target);
-  std::string who = "another run";
-  if (holder && !holder->run.empty()) {
-    who = "run " + holder->run + " on " + holder->host + " (pid " + std::to_string(holder->record.value("pid", 0)) +
-          ", since " + holder->since + ")";
-  }
-  return Error(ErrorKind::locked, who + " holds the lock of " + target.name,
-               "wait for it with --lock-timeout 5m; deployer lock list shows all locks");
-}
-
-std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal, bool accepts_loss) {
+std::vector<RunState> recover_target(App& app, HeldTarget& held, const Recovery& recovery) {
+  const Journal& journal = held.journal();
   std::vector<std::string> ids = journal.unfinished();
   for (const std::string& id : journal.unsettled()) {
     if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
@@ -262,7 +287,7 @@ std::vector<RunState> recover_target(App& app, const Target& target, Journal& jo
   // The newest first: an older one was begun before it and lies beneath it.
   std::sort(ids.rbegin(), ids.rend());
   std::vector<RunState> states;
-  for (const std::string& id : ids) states.push_back(recover_run(app, target, journal, id, accepts_loss));
+  for (const std::string& id : ids) states.push_back(recover_run(app, held, id, recovery));
   return states;
 }
 
@@ -282,20 +307,17 @@ RunState execute(Workspace& workspace, const Execution& execution) {
   request.skip = execution.skip;
   request.from = execution.from;
   request.rollback = execution.rollback;
-  Engine engine = make_engine(workspace);
+  const auto held_by = std::make_shared<HeldTarget*>(nullptr);
+  Engine engine = make_engine(workspace, held_by);
+  const Duration server_patience = patience_of(pipeline, execution.skip);
+  await_database_server(app, pipeline, server_patience);
   check_confirmed(engine, pipeline, request, app);
 
-  bool others_came_first = false;
-  const std::optional<TargetLock> lock =
-      TargetLock::take(target, owner_of(app, id), app.files, Deadline::after(execution.lock_timeout, app.stop.stop()),
-                       [&](const LockOwner& holder) {
-                         others_came_first = true;
-                         std::fprintf(stderr, "waiting for run %s to end\n", holder.run.c_str());
-                       });
-  if (!lock) throw locked_error(target);
-  Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
+  HeldTarget held(app, pipeline, target, {id, execution.lock_timeout, server_patience});
+  Journal& journal = held.journal();
+  bool others_came_first = held.others_came_first();
   if (!journal.unfinished().empty()) {
-    recover_target(app, target, journal, false);
+    recover_target(app, held, {false, workspace.project()});
     others_came_first = true;
   }
   refuse_unsettled(journal);
@@ -305,6 +327,7 @@ RunState execute(Workspace& workspace, const Execution& execution) {
     throw Error(ErrorKind::no_space, "there is no room in " + target.folder.string() + " to journal a run",
                 "the journal keeps 8 MiB free for a rollback; make room and run it again");
   }
+  *held_by = &held;
   Listeners listeners(app, target, id, execution.report);
   return engine.run(pipeline, request, journal, listeners.all(), app.stop);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace deployer {
 
-class Journal;
+class HeldTarget;
 
 /// A run to be made of a document, somebody's or one built in.
 struct Execution {
@@ -28,15 +29,18 @@ struct Execution {
 /// takes the target's lock (Error `locked`, `unsettled`), brings a run that died there to its end, then runs.
 RunState execute(Workspace& workspace, const Execution& execution);
 
-/// Brings every run of a target that did not get to its end to one, under the lock that the caller holds. The states
-/// after; empty where there was none.
-/// `accepts_loss`: a person has agreed that rows which others have written since may be lost on the way.
-std::vector<RunState> recover_target(App& app, const Target& target, Journal& journal, bool accepts_loss);
+/// How runs that died are brought to their end.
+struct Recovery {
+  bool accepts_loss = false;  ///< a person has agreed that rows which others have written since may be lost on the way
+  /// The project that stands for that of a run whose folder is not here; empty: none does.
+  std::filesystem::path checkout;
+};
 
-/// Who asks for the lock, for its file.
-LockOwner owner_of(const App& app, const std::string& run);
+/// Brings every run of a target that did not get to its end to one. The states after; empty where there was none.
+std::vector<RunState> recover_target(App& app, HeldTarget& held, const Recovery& recovery);
 
-/// The Error for a lock that somebody else holds.
-Error locked_error(const Target& target);
+/// The document of a run of this machine's journal, as it was. `checkout` as in Recovery. Error `left_behind`
+/// where it cannot be had.
+Pipeline pipeline_of_run(App& app, const RunState& state, const std::filesystem::path& checkout);
 
 }  // namespace deployer

@@ -3,12 +3,15 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "database/session.h"
 #include "engine/engine.h"
 #include "operations/execute.h"
+#include "operations/held_target.h"
 #include "operations/verbs.h"
 #include "operations/workspace.h"
 #include "pipeline/loader.h"
 #include "state/journal.h"
+#include "state/journal_copy.h"
 #include "system/files.h"
 #include "system/process.h"
 
@@ -35,16 +38,51 @@ struct Recovered {
   std::vector<std::string> left;  ///< what a person must look at
 };
 
-void recover_one(Workspace& workspace, const Target& target, bool all, Recovered& recovered) {
+/// A recovery waits for a server that is down as a rollback does.
+HeldTarget::Request recovery_request(const Workspace& workspace) {
+  return {"", Duration(0), workspace.settings().duration("rollback_wait")};
+}
+
+/// This project stands for another checkout of it where both work on the same database server.
+std::filesystem::path checkout_for(const Workspace& workspace, const Target& target) {
+  if (target.identity != workspace.database_identity()) return {};
+  return has_database_server(workspace.database_only()) ? workspace.project() : std::filesystem::path();
+}
+
+void recover_held(Workspace& workspace, const Pipeline& pipeline, const Target& target,
+                  const HeldTarget::Request& request, Recovered& recovered) {
   App& app = workspace.app();
+  const Recovery recovery{app.yes, checkout_for(workspace, target)};
+  try {
+    HeldTarget held(app, pipeline, target, request);
+    for (RunState& state : recover_target(app, held, recovery)) recovered.states.push_back(std::move(state));
+  } catch (const Error& error) {
+    if (error.kind != ErrorKind::locked) throw;  // else its runner lives: nothing died
+  }
+}
+
+void recover_one(Workspace& workspace, const Target& target, bool all, Recovered& recovered) {
   const std::optional<Journal> seen = Journal::open_for_reading(target.folder);
-  if (!seen || (seen->unfinished().empty() && seen->unsettled().empty())) return;
-  if (!is_asked_for(target, *seen, workspace, all)) return;
-  const std::optional<TargetLock> lock =
-      TargetLock::take(target, owner_of(app, ""), app.files, Deadline::after(Duration(0), app.stop.stop()));
-  if (!lock) return;  // its runner lives: nothing died
-  Journal journal = Journal::open(target.folder, app.files, app.redactor, app.faults);
-  for (RunState& state : recover_target(app, target, journal, app.yes)) recovered.states.push_back(std::move(state));
+  if (!seen) return;
+  std::vector<std::string> open = seen->unfinished();
+  if (open.empty()) open = seen->unsettled();
+  if (open.empty() || !is_asked_for(target, *seen, workspace, all)) return;
+  const RunState last = fold(seen->events(open.back()));
+  const Pipeline pipeline = pipeline_of_run(workspace.app(), last, checkout_for(workspace, target));
+  recover_held(workspace, pipeline, target, recovery_request(workspace), recovered);
+}
+
+/// What only the database knows: runs of a state folder that is gone, or of another machine.
+void recover_database(Workspace& workspace, Recovered& recovered) {
+  const Pipeline pipeline = workspace.database_only();
+  if (!has_database_server(pipeline)) return;
+  App& app = workspace.app();
+  const Deadline deadline = Deadline::never(app.stop.stop());
+  const auto session = database::open(url_of(pipeline), pipeline.project, database::Access::read_only, deadline);
+  if (!JournalCopy::has_open_runs(*session, deadline)) return;
+  HeldTarget::Request request = recovery_request(workspace);
+  request.server_patience = Duration(0);
+  recover_held(workspace, pipeline, workspace.target(pipeline), request, recovered);
 }
 
 }  // namespace
@@ -102,6 +140,12 @@ Reply recover_runs(App& app, const Json& request) {
   }
   Reply reply;
   reply.json = {{"items", Json::array()}};
+  try {
+    recover_database(workspace, recovered);
+  } catch (const Error& error) {
+    reply.text = error.text() + "\n";
+    reply.exit_status = error_kind_info(error.kind).exit_status;
+  }
   for (const RunState& state : recovered.states) {
     reply.json["items"].push_back(to_json(state));
     const bool unsettled = state.status == RunStatus::interrupted || state.status == RunStatus::rollback_failed;
@@ -113,7 +157,7 @@ Reply recover_runs(App& app, const Json& request) {
     reply.text += left + "\n";
     reply.exit_status = error_kind_info(ErrorKind::left_behind).exit_status;
   }
-  if (recovered.states.empty() && recovered.left.empty() && !app.quiet) reply.text = "nothing to recover\n";
+  if (recovered.states.empty() && reply.text.empty() && !app.quiet) reply.text = "nothing to recover\n";
   return reply;
 }
 

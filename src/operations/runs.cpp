@@ -6,9 +6,13 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "database/session.h"
+#include "engine/engine.h"
+#include "operations/held_target.h"
 #include "operations/verbs.h"
 #include "operations/workspace.h"
 #include "state/run_log.h"
+#include "state/server_lock.h"
 #include "system/files.h"
 #include "system/process.h"
 
@@ -122,24 +126,56 @@ Reply show_logs(App& app, const Json& request) {
   return reply;
 }
 
+namespace {
+
+/// Who holds the lock of the project's database on its server; nothing where it has none, or it is free.
+std::optional<ServerLockHolder> holder_on_server(const Workspace& workspace) {
+  const Pipeline pipeline = workspace.database_only();
+  if (!has_database_server(pipeline)) return std::nullopt;
+  const Deadline deadline = Deadline::never(workspace.app().stop.stop());
+  const auto session = database::open(url_of(pipeline), pipeline.project, database::Access::read_only, deadline);
+  return ServerLock::holder(*session, deadline);
+}
+
+Json lock_json(const std::string& name, const LockOwner& owner, std::optional<bool> alive) {
+  return {{"name", name},         {"run", owner.run},
+          {"host", owner.host},   {"pid", owner.record.is_object() ? owner.record.value("pid", 0) : 0},
+          {"since", owner.since}, {"alive", alive ? Json(*alive) : Json()}};
+}
+
+std::string lock_line(const Json& lock) {
+  return fmt::format("{}  run {}  {} pid {}  since {}", lock["name"].get<std::string>(), lock["run"].get<std::string>(),
+                     lock["host"].get<std::string>(), lock["pid"].get<int>(), lock["since"].get<std::string>());
+}
+
+void add_lock_on_server(Reply& reply, const std::string& name, const ServerLockHolder& holder) {
+  Json lock = lock_json(name, holder.owner, holder.alive);
+  lock["user"] = holder.user;
+  lock["lease"] = holder.lease;
+  lock["journal"] = holder.owner.journal;
+  lock["activity"] = holder.activity;
+  reply.text += lock_line(lock);
+  if (!holder.user.empty()) reply.text += "  user " + holder.user;
+  if (!holder.activity.empty()) reply.text += "  the server: " + holder.activity;
+  reply.text += "\n";
+  reply.json["items"].push_back(std::move(lock));
+}
+
+}  // namespace
+
 Reply list_locks(App& app, const Json& /*request*/) {
   const Workspace workspace(app);
   Reply reply;
   reply.json = {{"items", Json::array()}};
+  const std::optional<ServerLockHolder> on_server = holder_on_server(workspace);
   for (const Target& target : known_targets(workspace.state_root(), app.files)) {
     const std::optional<LockOwner> holder = TargetLock::holder(target);
-    if (!holder) continue;
-    const ProcessRecord record = ProcessRecord::from(holder->record);
-    const std::optional<bool> alive = is_alive(record);
-    reply.json["items"].push_back({{"name", target.name},
-                                   {"run", holder->run},
-                                   {"host", holder->host},
-                                   {"pid", record.pid},
-                                   {"since", holder->since},
-                                   {"alive", alive ? Json(*alive) : Json()}});
-    reply.text += fmt::format("{}  run {}  {} pid {}  since {}\n", target.name, holder->run, holder->host, record.pid,
-                              holder->since);
+    // A run of this machine on a server holds both.
+    if (!holder || (on_server && on_server->owner.record == holder->record)) continue;
+    reply.json["items"].push_back(lock_json(target.name, *holder, is_alive(ProcessRecord::from(holder->record))));
+    reply.text += lock_line(reply.json["items"].back()) + "\n";
   }
+  if (on_server) add_lock_on_server(reply, workspace.database_identity(), *on_server);
   if (reply.text.empty()) reply.text = "no locks are held\n";
   return reply;
 }

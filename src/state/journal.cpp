@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "state/journal_copy.h"
 #include "state/journal_database.h"
 #include "system/fault.h"
 #include "system/files.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::uint64_t ballast_bytes = std::uint64_t{8} << 20;
 constexpr const char* journal_name = "journal.db";
 constexpr const char* ballast_name = "ballast";
+
+/// What another machine must know before it happens: what may have to be taken back, and that no way leads back.
+bool must_be_copied(const Event& event) { return event.kind == "effect_intended" || event.kind == "run_succeeded"; }
 
 /// SQLite says only "disk I/O error" where a quota or the room for its index is used up. A small file beside it, tried
 /// then, tells.
@@ -41,6 +45,8 @@ struct Journal::State {
   Files* files = nullptr;
   const Redactor* redactor = nullptr;
   FaultPoints* faults = nullptr;
+  std::shared_ptr<JournalCopy> copy = nullptr;
+  bool rolling_back = false;
 
   Event masked(const Event& event) const {
     Event clean = event;
@@ -52,6 +58,7 @@ struct Journal::State {
   std::vector<std::int64_t> write(const std::vector<Event>& events) {
     std::vector<std::int64_t> given;
     std::map<std::string, std::int64_t> last;
+    std::map<std::string, std::vector<Event>> written;
     JournalDatabase::Transaction transaction(database);
     for (const Event& event : events) {
       const auto known = last.find(event.run);
@@ -61,11 +68,30 @@ struct Journal::State {
       clean.seq = seq;
       database.insert(clean);
       given.push_back(seq);
+      if (copy) written[event.run].push_back(std::move(clean));
     }
     faults->pass("journal.before " + events.back().kind);
+    if (copy) copy_events(written, events.back().kind);
     transaction.commit();
     faults->pass("journal.after " + events.back().kind);
     return given;
+  }
+
+  /// Before they are committed here: what cannot be copied has not been written at all, and what was copied and then
+  /// not committed is replaced by whatever gets its numbers.
+  void copy_events(const std::map<std::string, std::vector<Event>>& written, const std::string& last_kind) {
+    for (const auto& [run, events] : written) {
+      if (rolling_back) {
+        copy->take_if_possible(events);
+      } else {
+        copy->take(events, std::any_of(events.begin(), events.end(), must_be_copied));
+      }
+    }
+    faults->pass("journal.copied " + last_kind);
+  }
+
+  void must_be_writable() const {
+    if (files == nullptr) throw Error(ErrorKind::internal, "the journal was opened for reading only");
   }
 };
 
@@ -103,7 +129,7 @@ std::optional<Journal> Journal::open_for_reading(const fs::path& folder) {
 
 void Journal::append(std::vector<Event>& events) {
   if (events.empty()) return;
-  if (state_->files == nullptr) throw Error(ErrorKind::internal, "the journal was opened for reading only");
+  state_->must_be_writable();
   std::vector<std::int64_t> given;
   try {
     given = state_->write(events);
@@ -115,6 +141,19 @@ void Journal::append(std::vector<Event>& events) {
     events[i].seq = given[i];
     events[i].time = std::chrono::floor<std::chrono::milliseconds>(events[i].time);
   }
+}
+
+void Journal::copy_into(std::shared_ptr<JournalCopy> copy) { state_->copy = std::move(copy); }
+void Journal::begin_forward() { state_->rolling_back = false; }
+void Journal::begin_rollback() { state_->rolling_back = true; }
+bool Journal::is_rolling_back() const { return state_->rolling_back; }
+
+void Journal::import(const std::string& run, const std::vector<Event>& events) {
+  state_->must_be_writable();
+  JournalDatabase::Transaction transaction(state_->database);
+  state_->database.forget(run);
+  for (const Event& event : events) state_->database.insert(event);
+  transaction.commit();
 }
 
 std::vector<Event> Journal::events(const std::string& run, std::int64_t after) const {
@@ -151,7 +190,7 @@ std::vector<std::string> Journal::unsettled() const {
 }
 
 std::size_t Journal::forget_before(std::chrono::system_clock::time_point time, const std::string& own) {
-  if (state_->files == nullptr) throw Error(ErrorKind::internal, "the journal was opened for reading only");
+  state_->must_be_writable();
   std::size_t forgotten = 0;
   for (const RunState& run : index()) {
     const bool settled =

@@ -15,6 +15,7 @@ namespace deployer {
 
 class FaultPoints;
 class Files;
+class JournalCopy;
 
 /// The journal of one target: durable events of all its runs in SQLite (WAL, synchronous=FULL) in the target's state
 /// folder (`journal.db`), written by one process at a time (whoever holds the target's lock), read by any.
@@ -36,7 +37,20 @@ class Journal {
   /// Writes these events in one commit, giving each the next `seq` of its run and cutting its time to whole
   /// milliseconds, as it is read back; when it returns they are on disk. On error none is. Fault points
   /// `journal.before KIND` and `journal.after KIND` of the last one stand around the commit.
+  /// Where there is a copy, an `effect_intended` and a `run_succeeded` are in it, with all that came before, when this
+  /// returns: a copy that cannot be written stops what would come next, as a disk that is full does. Other events ride
+  /// along with the next of those. Behind `begin_rollback` the copy stops nothing, and is written as far as it can be.
   void append(std::vector<Event>& events);
+
+  /// From now on the events go into this copy, too (journal_copy.h).
+  void copy_into(std::shared_ptr<JournalCopy> copy);
+  /// What comes next are a run's steps forward, or its way back (also: its end).
+  void begin_forward();
+  void begin_rollback();
+  bool is_rolling_back() const;
+
+  /// Takes the events of a run, with the `seq` that they have, in place of what is here of it. Not copied.
+  void import(const std::string& run, const std::vector<Event>& events);
 
   /// The events of a run with a `seq` over `after`, in order.
   std::vector<Event> events(const std::string& run, std::int64_t after = 0) const;
