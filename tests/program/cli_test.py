@@ -163,11 +163,14 @@ steps:
 
 class Databases(Cli):
     def test_a_password_in_argv_is_warned_of_overwritten_and_never_repeated(self):
-        self.project.write("p.yml", "steps: [{run: 'tr \"\\\\0\" \" \" < /proc/$PPID/cmdline'}]\n")
-        done = self.project.run("run", "p.yml", "--database", "mysql://app:s3cret@127.0.0.1:1/books")
-        self.assertEqual(done.status, 0, done)
-        self.assertIn("warning: a password on a command line is seen by every user", done.err)
-        self.assertIn("--database mysql://xxxxxxxxxx@127.0.0.1:1/books", done.out)
+        self.project.write("p.yml", "steps: [{uses: connectivity, with: {database: true}, timeout: 60s}]\n")
+        waiting = self.project.start("run", "p.yml", "--database", "mysql://app:s3cret@127.0.0.1:1/books")
+        arguments = pathlib.Path(f"/proc/{waiting.pid}/cmdline")
+        wait_for(lambda: b"--database\0mysql://xxxxxxxxxx@127.0.0.1:1/books\0" in arguments.read_bytes())
+        wait_for(lambda: len(os.listdir(f"/proc/{waiting.pid}/task")) > 1)  # the one that takes signals
+        waiting.terminate()
+        self.assertIn("warning: a password on a command line is seen by every user", waiting.communicate()[1])
+        self.assertEqual(waiting.returncode, 143)
         for words in (["status", "mysql://app:s3cret@h/d"], ["status", "--database", "mysql://app:s3cret@h/d?x=y"],
                       ["status", "--database", "postgres://app:s3cret@h/d"],
                       ["status", "--database", "mysql://app:s3cret@127.0.0.1:1/d"]):
