@@ -9,6 +9,7 @@ namespace deployer {
 const Action& run_action();
 const Action& validate_action();
 const Action& connectivity_action();
+const Action& maintenance_action();
 const Action& backup_action();
 const Action& migrate_action();
 const Action& restore_action();

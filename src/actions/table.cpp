@@ -13,16 +13,19 @@ using ActionGetter = const Action& (*)();
 /// THE table: an action is a file and a line here.
 constexpr std::array action_table = {
     static_cast<ActionGetter>(&validate_action),     static_cast<ActionGetter>(&connectivity_action),
-    static_cast<ActionGetter>(&backup_action),       static_cast<ActionGetter>(&migrate_action),
-    static_cast<ActionGetter>(&restore_action),      static_cast<ActionGetter>(&prune_action),
-    static_cast<ActionGetter>(&dependencies_action), static_cast<ActionGetter>(&release_action),
-    static_cast<ActionGetter>(&restart_action),      static_cast<ActionGetter>(&health_check_action),
-    static_cast<ActionGetter>(&sql_action),          static_cast<ActionGetter>(&http_action),
-    static_cast<ActionGetter>(&run_action),
+    static_cast<ActionGetter>(&maintenance_action),  static_cast<ActionGetter>(&backup_action),
+    static_cast<ActionGetter>(&migrate_action),      static_cast<ActionGetter>(&restore_action),
+    static_cast<ActionGetter>(&prune_action),        static_cast<ActionGetter>(&dependencies_action),
+    static_cast<ActionGetter>(&release_action),      static_cast<ActionGetter>(&restart_action),
+    static_cast<ActionGetter>(&health_check_action), static_cast<ActionGetter>(&sql_action),
+    static_cast<ActionGetter>(&http_action),         static_cast<ActionGetter>(&run_action),
 };
 
-constexpr std::array<std::string_view, 5> later_words = {
-    "maintenance", "approve", "wait", "notify", "ansible",
+constexpr std::array<std::string_view, 4> later_words = {
+    "approve",
+    "wait",
+    "notify",
+    "ansible",
 };
 
 }  // namespace

@@ -89,12 +89,20 @@ class Server {
   /// `SET GLOBAL read_only`. Needs READ_ONLY ADMIN (the error names the GRANT). Whoever has that privilege, or SUPER,
   /// goes on writing.
   virtual void set_read_only(Session& session, bool on, const Deadline& deadline) const = 0;
+  /// Error `database`, with the GRANT as its hint, where this account may not set read_only, or would be stopped by it
+  /// itself. Changes nothing.
+  virtual void need_read_only(Session& session, const Deadline& deadline) const = 0;
   /// Events of the schema that are enabled while the scheduler runs: they write, too.
   virtual std::vector<std::string> active_events(Session& session, const Deadline& deadline) const = 0;
 
   /// What the checks before an upgrade look at (server_health.h).
   virtual ServerHealth health(Session& session, const std::vector<std::string>& tables,
                               const Deadline& deadline) const = 0;
+
+  /// A quick look at whether these tables of the schema are whole (CHECK TABLE … QUICK): a problem a line; empty is
+  /// good. Waits for their metadata locks. What is no table, or is not there, is passed over.
+  virtual std::vector<std::string> damaged_tables(Session& session, const std::vector<std::string>& tables,
+                                                  const Deadline& deadline) const = 0;
 
   // ---- Dump and load (dump.h).
 

@@ -32,6 +32,7 @@ struct ServerHealth {
   std::vector<BlockingSession> lock_waits;         ///< sessions that wait for a row or metadata lock
   std::optional<Duration> replication_lag;         ///< of this server as a replica; nothing: it is none
   bool replication_broken = false;
+  bool applies_replication = false;  ///< as a replica it writes what its primary wrote; read_only does not stop that
   bool read_only = false;
   std::map<std::string, std::uint64_t> table_bytes;  ///< of the asked tables: data and indexes
   std::optional<std::uint64_t> free_bytes;           ///< of the server's disk; nothing where it cannot be known

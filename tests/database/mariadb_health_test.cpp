@@ -258,10 +258,40 @@ TEST(MariaDbReadOnly, NamesTheGrantWhereThePrivilegeIsMissing) {
     health_server(*session).set_read_only(*session, true, health_deadline());
     ADD_FAILURE() << "it went through";
   } catch (const SqlError& error) {
-    EXPECT_EQ(error.message, "the account `plain`@`localhost` may not set read_only");
+    EXPECT_EQ(error.message, "the account `plain`@`localhost` may not set read_only, nor write in spite of it");
     EXPECT_EQ(error.hint, "GRANT READ_ONLY ADMIN ON *.* TO `plain`@`localhost`");
   }
   EXPECT_FALSE(health_server(*session).identity(*session, health_deadline()).read_only);
+}
+
+std::string need_read_only(Session& session) {
+  try {
+    health_server(session).need_read_only(session, health_deadline());
+    return {};
+  } catch (const SqlError& error) {
+    return error.hint;
+  }
+}
+
+TEST(MariaDbReadOnly, KnowsBeforehandWhoMaySetIt) {
+  test::MariaDb& server = test::shared_mariadb();
+  server.new_database("foresight");
+  const std::string plain = health_account(server, "foresight", "reader");
+  EXPECT_EQ(need_read_only(*health_session(plain)), "GRANT READ_ONLY ADMIN ON *.* TO `reader`@`localhost`");
+  server.client("", "GRANT SUPER ON *.* TO reader@localhost");
+  EXPECT_EQ(need_read_only(*health_session(plain)), "GRANT READ_ONLY ADMIN ON *.* TO `reader`@`localhost`");
+  server.client("", "GRANT PROCESS, READ_ONLY ADMIN ON *.* TO reader@localhost");
+  EXPECT_EQ(need_read_only(*health_session(plain)), "");
+}
+
+TEST(MariaDbReadOnly, KnowsAPrivilegeThatComesByARole) {
+  test::MariaDb& server = test::shared_mariadb();
+  server.new_database("roles");
+  const std::string url = health_account(server, "roles", "member");
+  server.client("",
+                "CREATE ROLE keeper; GRANT READ_ONLY ADMIN ON *.* TO keeper; GRANT keeper TO member@localhost; "
+                "SET DEFAULT ROLE keeper FOR member@localhost");
+  EXPECT_EQ(need_read_only(*health_session(url)), "");
 }
 
 TEST(MariaDbEvents, CountAsWritersOnlyWhileTheSchedulerRuns) {

@@ -122,12 +122,32 @@ struct MariaDb::State {
   int port = 0;
   pid_t pid = -1;
   pid_t starter = -1;
+  Words words;
+  fs::path log;
+
+  void start() {
+    pid = start_program(words, "/dev/null", log, log);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!answers(socket)) {
+      int status = 0;
+      if (waitpid(pid, &status, WNOHANG) == pid) {
+        pid = -1;
+        throw std::runtime_error("mariadbd ended: " + read_file(log));
+      }
+      if (std::chrono::steady_clock::now() > give_up) throw std::runtime_error("mariadbd does not answer");
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  void end() {
+    kill(pid, SIGKILL);
+    wait_for_end(pid);
+    pid = -1;
+  }
 
   ~State() {
     // A test that forked has a copy of this object; only the one that started the server ends it.
-    if (pid <= 0 || getpid() != starter) return;
-    kill(pid, SIGKILL);
-    wait_for_end(pid);
+    if (pid > 0 && getpid() == starter) end();
   }
 };
 
@@ -156,17 +176,14 @@ MariaDb::MariaDb(const Options& options) : state_(std::make_unique<State>()) {
   }
   std::istringstream extra(options.extra);
   for (std::string word; extra >> word;) words.push_back(word);
-  state.pid = start_program(words, "/dev/null", log, log);
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!answers(state.socket)) {
-    int status = 0;
-    if (waitpid(state.pid, &status, WNOHANG) == state.pid) {
-      state.pid = -1;
-      throw std::runtime_error("mariadbd ended: " + read_file(log));
-    }
-    if (std::chrono::steady_clock::now() > give_up) throw std::runtime_error("mariadbd does not answer");
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  state.words = std::move(words);
+  state.log = log;
+  state.start();
+}
+
+void MariaDb::restart() {
+  state_->end();
+  state_->start();
 }
 
 MariaDb::~MariaDb() = default;

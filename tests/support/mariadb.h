@@ -25,6 +25,8 @@ class MariaDb {
   const std::string& socket() const;
   int port() const;
   pid_t pid() const;
+  /// Kills the server and starts it again on the same data, as after a crash.
+  void restart();
   /// Runs the `mariadb` client with this script; its standard output. A test failure if it does not exit with 0.
   std::string client(const std::string& schema, const std::string& sql) const;
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdlib>
+#include <map>
+#include <set>
 
 #include "base/text.h"
 #include "database/dialect.h"
@@ -33,6 +36,32 @@ std::string account_of(Session& session, const Deadline& deadline) {
 
 std::string grant_of(const std::string& privileges, const std::string& on, const std::string& account) {
   return "GRANT " + privileges + " ON " + on + " TO " + account;
+}
+
+SqlError may_not_set_read_only(Session& session, const Deadline& deadline) {
+  const std::string privilege = is_mysql(session) ? "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN" : "READ_ONLY ADMIN";
+  const std::string account = account_of(session, deadline);
+  return SqlError(ErrorKind::database, "the account " + account + " may not set read_only, nor write in spite of it",
+                  error_needs_privilege, "42000", grant_of(privilege, "*.*", account));
+}
+
+/// The words between GRANT and ON of a line of SHOW GRANTS that is about the whole server.
+void add_global_privileges(const std::string& line, std::set<std::string>& held) {
+  const std::string_view begin = "GRANT ";
+  const std::size_t end = line.find(" ON *.* TO ");
+  if (!line.starts_with(begin) || end == std::string::npos) return;
+  for (const std::string& word : split(std::string_view(line).substr(begin.size(), end - begin.size()), ',')) {
+    held.insert(std::string(trim(word)));
+  }
+}
+
+/// MariaDB took the privilege READ_ONLY ADMIN out of SUPER in 10.11 (MDEV-29596).
+bool super_writes_through_read_only(const Session& session) {
+  if (is_mysql(session)) return true;
+  const std::vector<std::string> parts = split(session.server().version, '.');
+  const int major = std::atoi(parts.at(0).c_str());
+  const int minor = parts.size() > 1 ? std::atoi(parts[1].c_str()) : 0;
+  return major < 10 || (major == 10 && minor < 11);
 }
 
 /// In one line, cut at a whole character.
@@ -202,6 +231,9 @@ class MariaDbHealth {
 
   void read_replication() {
     const bool mysql = is_mysql(session_);
+    // Told to everybody.
+    const Rows running = session_.query("SHOW GLOBAL STATUS LIKE 'Slaves_running'", deadline_);
+    health_.applies_replication = !running.empty() && as_integer(running.rows.front().at(1)) > 0;
     const std::optional<Rows> rows = ask(mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", "replication",
                                          mysql ? "REPLICATION CLIENT" : "SLAVE MONITOR");
     if (!rows) return;
@@ -215,6 +247,7 @@ class MariaDbHealth {
       const bool applies = as_text(column("Slave_SQL_Running", "Replica_SQL_Running")) == "Yes";
       const bool receives = as_text(column("Slave_IO_Running", "Replica_IO_Running")) == "Yes";
       if (!applies || !receives) health_.replication_broken = true;
+      if (applies) health_.applies_replication = true;
       health_.replication_lag = std::max(health_.replication_lag.value_or(Duration(0)), seconds_of(lag));
     }
   }
@@ -257,12 +290,18 @@ void MariaDbServer::set_read_only(Session& session, bool on, const Deadline& dea
     session.execute(on ? "SET GLOBAL read_only = 1" : "SET GLOBAL read_only = 0", deadline);
   } catch (const SqlError& error) {
     if (error.code != error_needs_privilege) throw;
-    const bool mysql = is_mysql(session);
-    const std::string privilege = mysql ? "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN" : "READ_ONLY ADMIN";
-    const std::string account = account_of(session, deadline);
-    throw SqlError(ErrorKind::database, "the account " + account + " may not set read_only", error.code, error.state,
-                   grant_of(privilege, "*.*", account));
+    throw may_not_set_read_only(session, deadline);
   }
+}
+
+void MariaDbServer::need_read_only(Session& session, const Deadline& deadline) const {
+  std::set<std::string> held;
+  for (const Row& row : session.query("SHOW GRANTS", deadline).rows) add_global_privileges(as_text(row.at(0)), held);
+  const bool all = held.contains("ALL PRIVILEGES");
+  const bool enough = is_mysql(session) ? held.contains("SYSTEM_VARIABLES_ADMIN") && held.contains("CONNECTION_ADMIN")
+                                        : held.contains("READ_ONLY ADMIN");
+  const bool by_super = held.contains("SUPER") && super_writes_through_read_only(session);
+  if (!all && !enough && !by_super) throw may_not_set_read_only(session, deadline);
 }
 
 std::vector<std::string> MariaDbServer::active_events(Session& session, const Deadline& deadline) const {
@@ -291,6 +330,30 @@ std::vector<std::string> MariaDbServer::active_events(Session& session, const De
 ServerHealth MariaDbServer::health(Session& session, const std::vector<std::string>& tables,
                                    const Deadline& deadline) const {
   return MariaDbHealth(session, deadline).read(tables);
+}
+
+std::vector<std::string> MariaDbServer::damaged_tables(Session& session, const std::vector<std::string>& tables,
+                                                       const Deadline& deadline) const {
+  std::vector<std::string> problems;
+  for (const std::string& table : tables) {
+    const std::size_t dot = table.find('.');
+    const std::string schema = dot == std::string::npos ? session.url().name : table.substr(0, dot);
+    const std::string name = dot == std::string::npos ? table : table.substr(dot + 1);
+    const Rows there = session.query(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ? AND engine IS NOT NULL",
+        {schema, name}, deadline);
+    if (there.empty()) continue;
+    const Dialect& dialect = session.dialect();
+    const Rows rows =
+        session.query("CHECK TABLE " + dialect.quote(schema) + "." + dialect.quote(name) + " QUICK", deadline);
+    for (const Row& row : rows.rows) {
+      const std::string kind = as_text(row.at(2));
+      const std::string text = as_text(row.at(3));
+      const bool good = kind == "note" || (kind == "status" && (text == "OK" || text == "Table is already up to date"));
+      if (!good) problems.push_back(fmt::format("table {}: {}", table, text));
+    }
+  }
+  return problems;
 }
 
 }  // namespace deployer::database

@@ -25,9 +25,12 @@ class MariaDbServer : public Server {
   OthersWrites others_writes(Session& session, const std::string& from, const Deadline& deadline) const override;
 
   void set_read_only(Session& session, bool on, const Deadline& deadline) const override;
+  void need_read_only(Session& session, const Deadline& deadline) const override;
   std::vector<std::string> active_events(Session& session, const Deadline& deadline) const override;
   ServerHealth health(Session& session, const std::vector<std::string>& tables,
                       const Deadline& deadline) const override;
+  std::vector<std::string> damaged_tables(Session& session, const std::vector<std::string>& tables,
+                                          const Deadline& deadline) const override;
 
   Dumped dump(Session& session, const DumpOptions& options, const Machine& machine, const Deadline& deadline,
               const std::function<void(std::string_view)>& write) const override;

@@ -1,0 +1,7 @@
+#include "actions/maintenance/way.h"
+
+namespace deployer {
+
+void MaintenanceWay::forget(ActionContext& /*context*/, const Json& /*record*/) const {}
+
+}  // namespace deployer
