@@ -122,6 +122,21 @@ class ThrownAwayRunner(Runners):
         self.assertEqual(self.other.run("recover").status, 0)
         self.assertEqual(self.written(), ["first", "second", "undo-first", "undo-second"])
 
+    def test_a_server_that_is_down_stops_no_rollback_and_hears_of_it_later(self):
+        self.first.write("books.yml", "name: books\nsteps:\n  - {id: note, run: touch note, rollback: rm note}\n"
+                         f"  - {{id: break, run: 'kill -9 {self.server.process.pid}; exit 1'}}\n")
+        failed = self.first.run("run", "books.yml")
+        self.assertEqual(failed.status, 1, failed)
+        self.assertIsNone(self.first.read("note"))
+        run = self.first.last()
+        self.assertEqual(run["status"], "rolled_back", run)
+
+        self.server.kill()
+        self.server.start()
+        self.first.write("books.yml", PIPELINE % self.server.socket)
+        self.assertEqual(self.first.run("run", "books.yml").status, 0)
+        self.assertEqual(self.other.run("recover").out, "nothing to recover\n")
+
     def test_secrets_are_in_no_row(self):
         self.first.env["SECRET_KEY"] = "geheim99-und-lang"
         self.first.write("books.yml", (PIPELINE % self.server.socket).replace(
