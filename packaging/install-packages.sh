@@ -6,7 +6,7 @@ run=(python3 python3-venv python3-pip bash curl procps sqlite3)
 build=(git ca-certificates g++ cmake ninja-build ccache mold pkg-config python3 libpoco-dev libyaml-cpp-dev
   libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev libexpected-dev libzstd-dev libsodium-dev libmariadb-dev
   libsqlite3-dev libssl-dev)
-test=("${run[@]}" libgtest-dev libgmock-dev librapidcheck-dev mariadb-server mariadb-client strace zstd
+test=("${run[@]}" libgtest-dev libgmock-dev librapidcheck-dev mariadb-server mariadb-client strace zstd systemd dbus
   clang-format openssl python3-pymysql git xz-utils bzip2 unzip)
 
 packages=()

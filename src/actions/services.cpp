@@ -81,7 +81,7 @@ class UnitService : public Service {
     if (now.is_up() && !now.has_job) return;
     UnitStart start;
     context().effect("start " + unit_, undo_data(now), [&] {
-      start = begin_unit_start(context(), unit_);
+      start = start_unit(context(), unit_);
       return Json(nullptr);
     });
     wait_until_unit_is_ready(context(), unit_, start);

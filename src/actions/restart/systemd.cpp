@@ -52,7 +52,7 @@ class SystemdWay : public RestartWay {
       const Json undo = {{"unit", unit}, {"before", unit_state(context, unit).json()}};
       UnitStart start;
       context.effect("restart " + unit, undo, [&] {
-        start = begin_unit_start(context, unit);
+        start = start_unit(context, unit);
         return Json(nullptr);
       });
       wait_until_unit_is_ready(context, unit, start);

@@ -1,8 +1,9 @@
 #include "actions/restart/systemd_unit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -18,14 +19,15 @@ namespace deployer {
 
 namespace {
 
-constexpr Duration unit_moment = std::chrono::seconds(2);
-constexpr Duration unit_longer_moment = std::chrono::seconds(5);
+constexpr Duration ready_unit_moment = std::chrono::milliseconds(500);
+constexpr Duration silent_unit_moment = std::chrono::seconds(2);
+constexpr Duration restarted_unit_moment = std::chrono::seconds(5);
 constexpr Duration unit_pause = std::chrono::milliseconds(100);
 constexpr int most_unit_restarts = 3;
 constexpr std::size_t longest_unit_name = 255;
 constexpr const char* unit_properties =
     "--property=Id,LoadState,ActiveState,SubState,Type,Result,InvocationID,NRestarts,MainPID,ExecMainStatus,Job,"
-    "ConditionResult,ConditionTimestampMonotonic,NeedDaemonReload";
+    "NeedDaemonReload";
 
 /// A program that only looks: nothing of it need be journalled.
 Processes::Captured look(ActionContext& context, std::vector<std::string> argv, const std::string& what) {
@@ -46,9 +48,8 @@ std::map<std::string, std::string> properties_in(const std::string& text) {
   return properties;
 }
 
-template <typename Number = int>
-Number number_in(const std::string& text) {
-  Number number = 0;
+int number_in(const std::string& text) {
+  int number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
 }
@@ -73,12 +74,22 @@ std::string must_systemctl(ActionContext& context, const std::vector<std::string
               refusal_hint(result.err_tail));
 }
 
+/// What came of a start that systemd had accepted; Error where it had not.
+std::string job_complaint(const std::string& unit, const Processes::Captured& answer) {
+  const std::string complaint(trim(answer.err));
+  if (complaint.starts_with("A dependency job")) return "was not started: another unit that it needs has failed";
+  if (complaint.starts_with("Job for ")) return "was not started";
+  throw Error(ErrorKind::failed, "systemctl restart " + unit + " " + answer.exit.text() + ": " + complaint,
+              refusal_hint(complaint));
+}
+
 /// The last lines that a start has left: those of the service's own processes, else what systemd wrote about it.
 std::string last_unit_lines(ActionContext& context, const UnitState& state, const UnitStart& start) {
   if (!find_program("journalctl", context.environment()["PATH"])) return {};
   // What was written just now may not be in a file yet; only root may ask for that, and it does without.
   look(context, {"journalctl", "--sync"}, "reading the journal");
-  const std::string since = "--since=@" + std::to_string(std::chrono::system_clock::to_time_t(start.since));
+  const auto since_us = std::chrono::duration_cast<std::chrono::microseconds>(start.since.time_since_epoch()).count();
+  const std::string since = fmt::format("--since=@{}.{:06}", since_us / 1000000, since_us % 1000000);
   for (const std::string& match : {"_SYSTEMD_UNIT=" + state.id, "--unit=" + state.id}) {
     const Processes::Captured lines =
         look(context, {"journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=10", since, match},
@@ -106,10 +117,10 @@ Error unit_error(ActionContext& context, const std::string& unit, const std::str
 class UnitWatch {
  public:
   UnitWatch(ActionContext& context, const std::string& unit, const UnitStart& start)
-      : context_(context), unit_(unit), start_(start), first_(unit_state(context, unit)) {}
+      : context_(context), unit_(unit), start_(start) {}
 
   void wait() {
-    for (UnitState now = first_; !is_ready(now); now = unit_state(context_, unit_)) {
+    while (!is_ready(unit_state(context_, unit_))) {
       if (!context_.deadline().sleep(unit_pause)) context_.deadline().check("waiting for " + unit_);
     }
   }
@@ -118,8 +129,8 @@ class UnitWatch {
   bool is_ready(const UnitState& now) {
     refuse_failed(now);
     if (now.has_job || !now.is_up()) {
+      if (ended_well(now)) return true;
       up_since_.reset();
-      if (!now.has_job && ended_well(now)) return true;
       refuse_late(now);
       return false;
     }
@@ -128,8 +139,13 @@ class UnitWatch {
       up_since_ = Deadline::Clock::now();
       invocation_ = now.invocation;
     }
-    const Duration moment = restarts(now) > 0 ? unit_longer_moment : unit_moment;
-    return Deadline::Clock::now() - *up_since_ >= stay_up(context_, moment);
+    return Deadline::Clock::now() - *up_since_ >= stay_up(context_, moment(now));
+  }
+
+  Duration moment(const UnitState& now) const {
+    if (restarts(now) > 0) return restarted_unit_moment;
+    const bool silent = now.type == "simple" || now.type == "exec" || now.type == "idle";
+    return silent ? silent_unit_moment : ready_unit_moment;
   }
 
   void refuse_failed(const UnitState& now) const {
@@ -139,24 +155,24 @@ class UnitWatch {
     if (now.has_job) return;
     if (now.active == "failed") throw error("failed", now);
     if (now.active != "inactive" || ended_well(now)) return;
-    if (!now.conditions_met) throw error("was not started: a condition of the unit is not met", now);
-    if (now.invocation == start_.invocation_before) throw error("was not started", now);
-    throw error("ended right after its start", now);
+    throw error(start_.complaint.empty() ? "does not run after its start" : start_.complaint, now);
   }
 
   void refuse_late(const UnitState& now) const {
     const Duration within = ready_within(context_);
-    if (Deadline::Clock::now() - begun_ >= within) throw error("was not ready within " + duration_text(within), now);
+    if (start_.in_time && context_.now() - start_.since < within) return;
+    throw error("was not ready within " + duration_text(within), now);
   }
 
+  /// What has ended well, systemd may have forgotten already.
   bool ended_well(const UnitState& now) const {
-    return now.active == "inactive" && now.type == "oneshot" && now.result == "success" && now.conditions_met &&
-           now.invocation != start_.invocation_before;
+    return !now.has_job && now.active == "inactive" && now.type == "oneshot" && start_.in_time &&
+           start_.complaint.empty();
   }
 
   /// systemd counts from nothing again where somebody starts a unit.
   int restarts(const UnitState& now) const {
-    return now.restarts >= first_.restarts ? now.restarts - first_.restarts : now.restarts;
+    return now.restarts >= start_.restarts ? now.restarts - start_.restarts : now.restarts;
   }
 
   Error error(const std::string& what, const UnitState& now) const {
@@ -166,8 +182,6 @@ class UnitWatch {
   ActionContext& context_;
   const std::string& unit_;
   const UnitStart& start_;
-  UnitState first_;
-  Deadline::Clock::time_point begun_ = Deadline::Clock::now();
   std::optional<Deadline::Clock::time_point> up_since_;
   std::string invocation_;
 };
@@ -255,14 +269,11 @@ UnitState unit_state(ActionContext& context, const std::string& unit) {
   state.main_pid = number_in(properties["MainPID"]);
   state.main_status = number_in(properties["ExecMainStatus"]);
   state.has_job = number_in(properties["Job"]) != 0;
-  // A unit that was never started has not met its conditions either.
-  state.conditions_met =
-      properties["ConditionResult"] != "no" || number_in<std::uint64_t>(properties["ConditionTimestampMonotonic"]) == 0;
   state.needs_reload = properties["NeedDaemonReload"] == "yes";
   return state;
 }
 
-UnitStart begin_unit_start(ActionContext& context, const std::string& unit) {
+UnitStart start_unit(ActionContext& context, const std::string& unit) {
   UnitState before = unit_state(context, unit);
   if (before.needs_reload) {
     must_systemctl(context, {"daemon-reload"});
@@ -271,8 +282,16 @@ UnitStart begin_unit_start(ActionContext& context, const std::string& unit) {
   must_be_startable(unit, before);
   // Also starts that go well count against the limit. A unit that is not loaded has none, and systemctl says so.
   look(context, {"systemctl", "--no-ask-password", "reset-failed", "--", unit}, "starting " + unit);
-  const UnitStart start{before.invocation, context.now()};
-  must_systemctl(context, {"restart", "--no-block", "--", unit});
+  UnitStart start{context.now(), unit_state(context, unit).restarts, true, ""};
+  Command command;
+  command.argv = {"systemctl", "--no-ask-password", "restart", "--", unit};
+  command.env = context.environment();
+  const Processes::Captured answer =
+      context.processes().capture(command, context.deadline().at_most(ready_within(context)));
+  if (answer.exit.ok()) return start;
+  context.deadline().check("starting " + unit);
+  start.in_time = answer.exit.kind != Exit::Kind::timed_out;
+  if (start.in_time) start.complaint = job_complaint(unit, answer);
   return start;
 }
 
@@ -294,8 +313,8 @@ void bring_unit_back(ActionContext& context, const std::string& unit, const Unit
     return;
   }
   const UnitState now = unit_state(context, unit);
-  if (now.is_up() && (now.same_start(before) || is_settled(context, unit, now.invocation))) return;
-  const UnitStart start = begin_unit_start(context, unit);
+  if (now.is_up() && !now.has_job && (now.same_start(before) || is_settled(context, unit, now.invocation))) return;
+  const UnitStart start = start_unit(context, unit);
   if (!before.is_up()) return;
   wait_until_unit_is_ready(context, unit, start);
   remember_settled(context, unit, unit_state(context, unit).invocation);

@@ -21,7 +21,6 @@ struct UnitState {
   int main_pid = 0;
   int main_status = 0;  ///< exit status or signal of the last main process
   bool has_job = false;
-  bool conditions_met = true;
   bool needs_reload = false;  ///< its files have changed since systemd read them
 
   bool is_up() const;
@@ -32,10 +31,12 @@ struct UnitState {
   static UnitState from(const Json& json);
 };
 
-/// A start that systemd has accepted.
+/// A start that systemd has accepted, and what came of its job.
 struct UnitStart {
-  std::string invocation_before;
   std::chrono::system_clock::time_point since;
+  int restarts = 0;       ///< of systemd's own, before it
+  bool in_time = true;    ///< the job was over within `ready_within`
+  std::string complaint;  ///< why the job failed; empty where it was done
 };
 
 /// Why a text cannot name a unit (systemd.unit(5)), or nothing.
@@ -48,13 +49,14 @@ void need_systemd(const ActionContext& context);
 UnitState unit_state(ActionContext& context, const std::string& unit);
 
 /// Starts the unit anew, whether it runs or not: its files are read again where they have changed, and its limit of
-/// starts is forgotten, so that a unit that flapped can start on the old code. Returns when systemd has accepted.
-/// Error `failed` for a unit that is missing, masked or broken, or where systemd refuses.
-UnitStart begin_unit_start(ActionContext& context, const std::string& unit);
+/// starts is forgotten, so that a unit that flapped can start on the old code. Returns when the job is over, or after
+/// `ready_within`. Error `failed` for a unit that is missing, masked or broken, or where systemd refuses.
+UnitStart start_unit(ActionContext& context, const std::string& unit);
 
-/// Until the unit is active *and* ready (by its type) and stays so for two seconds; after a restart of systemd's own
-/// for five, and the third of those fails it at once. A oneshot is ready when it has ended well. `ready_within` is for
-/// becoming ready. Error `failed`, with the last lines that the failed start has left in the journal.
+/// Until the unit is active *and* ready, by its type, and has stayed so: for two seconds where the type is one that
+/// says nothing of being ready (simple, exec, idle), else for half a second, and for five after a restart of systemd's
+/// own, the third of which fails it at once. A oneshot is ready when it has ended well. `ready_within` is for becoming
+/// ready. Error `failed`, with the last lines that the failed start has left in the journal.
 void wait_until_unit_is_ready(ActionContext& context, const std::string& unit, const UnitStart& start);
 
 /// Until it is down; nothing happens to one that is. A warning where something else can start it again (a socket).
