@@ -28,7 +28,7 @@ mkdir "$group"
 unshare --cgroup --pid --fork --kill-child --uts --ipc --mount --propagation private \
   bash -c "$INNER" inner "$folder" "$@" </dev/null &
 inner=$!
-( read -r _ || true; kill -9 $inner ) 2>/dev/null <&"$alive" &
+( read -r _ || true; touch "$folder/left"; kill -9 $inner ) 2>/dev/null <&"$alive" &
 wait $inner || true
 kill $! 2>/dev/null || true
 for _ in $(seq 500); do
@@ -37,6 +37,7 @@ for _ in $(seq 500); do
   sleep 0.01
 done
 umount "$folder/cgroup"
+if test -e "$folder/left"; then rm -rf --one-file-system "$folder"; fi
 """
 
 # Inside, as PID 1 to be. The cgroup namespace has to be made anew from within the group.
@@ -135,7 +136,7 @@ class BootedMachine:
     def __exit__(self, *ignored):
         os.close(self.alive)
         self.keeper.wait(30)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def is_up(self):
         if self.keeper.poll() is not None:
