@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "database/dialect.h"
 #include "database/row_digest.h"
+#include "migrations/rehearsal_copy.h"
 #include "system/files.h"
 
 namespace deployer::migrations {
@@ -73,21 +74,26 @@ bool has_column(const database::Table& table, const std::string& name) {
 
 class Rehearsal {
  public:
-  Rehearsal(database::Session& live, const Graph& graph, const History& history, const ExecutorOptions& options,
-            const fs::path& folder, const Deadline& deadline)
-      : live_(live), graph_(graph), history_(history), options_(options), folder_(folder), deadline_(deadline) {
-    copy_ = fresh_copy("rehearsal.db");
-    before_ = picture(*copy_);
+  Rehearsal(RehearsalSource& source, const Graph& graph, const History& history, const ExecutorOptions& options,
+            const Deadline& deadline)
+      : source_(source), graph_(graph), history_(history), options_(options), deadline_(deadline) {
+    // Whether such a revision has a way back is for the run to say; here it can do no harm.
+    options_.may_be_undecidable = true;
+    copy_ = fresh_copy();
+    before_ = picture(session());
   }
 
   Rehearsed one(const std::string& id) {
     Rehearsed result;
     result.revision = id;
+    result.without_rows = source_.incomplete();
     const Revision& revision = *graph_.find(id);
-    result.up = timed([&] { up(*copy_, revision); });
-    Picture up_once = picture(*copy_);
-    if (!revision.down || !down(id, result)) {
+    result.up = timed([&] { first_up(revision); });
+    Picture up_once = picture(session());
+    if (!revision.down) {
       before_ = std::move(up_once);
+    } else if (!down(id, result)) {
+      before_ = is_transactional() ? std::move(up_once) : anew(revision);
     } else {
       look_back(result);
       before_ = up_again(revision, up_once, result);
@@ -97,17 +103,25 @@ class Rehearsal {
   }
 
  private:
-  using Copy = std::unique_ptr<database::Session>;
+  using Copy = std::unique_ptr<RehearsalCopy>;
+
+  database::Session& session() const { return copy_->session(); }
+  /// Whether what failed has left nothing.
+  bool is_transactional() const { return session().dialect().capabilities().transactional_ddl; }
 
   /// The live database with the revisions that have been rehearsed.
-  Copy fresh_copy(const std::string& name) const {
-    const fs::path file = folder_ / name;
-    live_.dialect().copy_to_file(live_, file, deadline_);
-    database::Url url = live_.url();
-    url.file = file.string();
-    Copy copy = database::open(url, folder_, database::Access::existing, deadline_);
-    for (const Revision* revision : done_) up(*copy, *revision);
+  Copy fresh_copy() const {
+    Copy copy = source_.copy(deadline_);
+    for (const Revision* revision : done_) up(copy->session(), *revision);
     return copy;
+  }
+
+  /// What a revision leads to, on a copy that has seen nothing else of it.
+  Picture anew(const Revision& revision) {
+    copy_.reset();
+    copy_ = fresh_copy();
+    up(session(), revision);
+    return picture(session());
   }
 
   Picture picture(database::Session& copy) const {
@@ -121,12 +135,23 @@ class Rehearsal {
     Executor(copy, history_, options_).apply(revision, applied_ids(history_.read(copy, deadline_)), deadline_);
   }
 
-  /// False where the down section fails; the copy is then as it was.
+  void first_up(const Revision& revision) {
+    try {
+      up(session(), revision);
+    } catch (const Error& error) {
+      pass_on_stops(error);
+      // What is written in its file, and not what came of it: nothing was run.
+      if (error.kind == ErrorKind::invalid) throw;
+      throw RehearsalFailed(revision.id, error);
+    }
+  }
+
+  /// False where the down section fails.
   bool down(const std::string& id, Rehearsed& result) {
-    const std::map<std::string, Applied> rows = history_.read(*copy_, deadline_);
+    const std::map<std::string, Applied> rows = history_.read(session(), deadline_);
     try {
       result.down =
-          timed([&] { Executor(*copy_, history_, options_).revert(rows.at(id), applied_ids(rows), deadline_); });
+          timed([&] { Executor(session(), history_, options_).revert(rows.at(id), applied_ids(rows), deadline_); });
     } catch (const Error& error) {
       pass_on_stops(error);
       result.down_error = error.summary();
@@ -137,7 +162,7 @@ class Rehearsal {
 
   /// What down did not bring back.
   void look_back(Rehearsed& result) {
-    const Picture now = picture(*copy_);
+    const Picture now = picture(session());
     result.lost = losses_of(before_.schema, now.schema);
     Copy original;
     for (const auto& [table, digest] : before_.rows) {
@@ -148,12 +173,10 @@ class Rehearsal {
                               std::to_string(left->second.rows) + " are there afterwards");
         continue;
       }
-      if (!original) original = fresh_copy("original.db");
-      const std::string lost = lost_columns(*original, *before_.schema.find(table), *now.schema.find(table));
+      if (!original) original = fresh_copy();
+      const std::string lost = lost_columns(original->session(), *before_.schema.find(table), *now.schema.find(table));
       if (!lost.empty()) result.lost.push_back(lost);
     }
-    original.reset();
-    remove_copy("original.db");
   }
 
   /// Of a table with as many rows as before the columns whose values are not what they were.
@@ -165,7 +188,7 @@ class Rehearsal {
       if (!has_column(now, column.name)) {
         same_columns = false;
       } else if (database::row_digest(original, before, deadline_, {column.name}) !=
-                 database::row_digest(*copy_, now, deadline_, {column.name})) {
+                 database::row_digest(session(), now, deadline_, {column.name})) {
         changed.push_back(column.name);
       }
     }
@@ -177,8 +200,8 @@ class Rehearsal {
   /// The state that the next revision begins with.
   Picture up_again(const Revision& revision, const Picture& up_once, Rehearsed& result) {
     try {
-      up(*copy_, revision);
-      Picture up_twice = picture(*copy_);
+      up(session(), revision);
+      Picture up_twice = picture(session());
       for (const std::string& difference : losses_of(up_once.schema, up_twice.schema)) {
         result.lost.push_back("up again leads elsewhere: " + difference);
       }
@@ -187,20 +210,12 @@ class Rehearsal {
       pass_on_stops(error);
       result.lost.push_back("up again fails: " + error.summary());
     }
-    // What comes next is rehearsed on what this revision really leads to.
-    copy_.reset();
-    remove_copy("rehearsal.db");
-    copy_ = fresh_copy("rehearsal.db");
-    up(*copy_, revision);
-    return picture(*copy_);
+    return anew(revision);  // what comes next is rehearsed on what this revision really leads to
   }
 
-  void remove_copy(const std::string& name) const {
-    for (const char* suffix : {"", "-journal", "-wal", "-shm"}) fs::remove(folder_ / (name + suffix));
-  }
-
+  /// Of the exception that is being handled.
   static void pass_on_stops(const Error& error) {
-    if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::timed_out) throw error;
+    if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::timed_out) throw;
   }
 
   template <class Work>
@@ -210,44 +225,41 @@ class Rehearsal {
     return std::chrono::duration_cast<Duration>(Deadline::Clock::now() - begun);
   }
 
-  database::Session& live_;
+  RehearsalSource& source_;
   const Graph& graph_;
   const History& history_;
   ExecutorOptions options_;
-  fs::path folder_;
   Deadline deadline_;
   std::vector<const Revision*> done_;
   Copy copy_;
   Picture before_;
 };
 
-/// The error of an up section, as one of the rehearsal.
-Error rehearsal_error(const std::string& id, const Error& error) {
-  const bool stopped = error.kind == ErrorKind::cancelled || error.kind == ErrorKind::timed_out;
-  return Error(stopped ? error.kind : ErrorKind::failed,
-               "the rehearsal of revision '" + id + "' failed: " + error.summary(), error.hint);
-}
-
 }  // namespace
 
+RehearsalFailed::RehearsalFailed(std::string id, const Error& error)
+    : Error(ErrorKind::failed, "the rehearsal of revision '" + id + "' failed: " + error.summary(), error.hint),
+      revision(std::move(id)) {}
+
+std::string Rehearsed::why_unproved() const {
+  if (!down_error.empty()) return "its down section fails: " + down_error;
+  if (!lost.empty()) return "its down section does not bring back everything: " + lost.front();
+  if (!reversible) return "it has no down section";
+  if (!with_rows()) return "its down section is not proved: " + without_rows;
+  return "";
+}
+
 std::vector<Rehearsed> rehearse(database::Session& session, const Graph& graph, const Ids& revisions,
-                                const History& history, const ExecutorOptions& options, const fs::path& scratch,
-                                Files& files, const Deadline& deadline) {
+                                const History& history, const ExecutorOptions& options, const RehearsalPlace& place,
+                                const Deadline& deadline) {
   std::vector<Rehearsed> results;
   if (revisions.empty()) return results;
-  if (!session.dialect().capabilities().online_backup) {
-    throw Error(ErrorKind::invalid,
-                "this version rehearses migrations only on databases that can be copied while they are in use, and " +
-                    session.server().product + " is none");
-  }
-  const ScratchFolder folder(scratch, files);
-  Rehearsal rehearsal(session, graph, history, options, folder.path(), deadline);
+  const ScratchFolder folder(place.scratch, place.machine.files);
+  const auto source = RehearsalSource::of(session, history, folder.path(), place.machine, place.row_limit, deadline);
+  Rehearsal rehearsal(*source, graph, history, options, deadline);
   for (const std::string& id : revisions) {
-    try {
-      results.push_back(rehearsal.one(id));
-    } catch (const Error& error) {
-      throw rehearsal_error(id, error);
-    }
+    results.push_back(rehearsal.one(id));
+    if (place.on_rehearsed) place.on_rehearsed(results.back());
   }
   return results;
 }

@@ -4,7 +4,7 @@
 
 #include "database/dialect.h"
 #include "project.h"
-#include "support/mariadb.h"
+#include "system/process.h"
 
 namespace deployer::migrations {
 namespace {
@@ -22,7 +22,7 @@ class RehearsalTest : public ::testing::Test {
     std::vector<Rehearsed> results;
     try {
       results = rehearse(*session_, graph, graph.plan_upgrade("heads", {}), project_.history, project_.options,
-                         project_.path("scratch/run-1"), project_.files, deadline);
+                         {project_.path("scratch/run-1"), {project_.files, processes_, ""}, limit_}, deadline);
     } catch (...) {
       EXPECT_FALSE(std::filesystem::exists(project_.path("scratch/run-1")));
       EXPECT_EQ(picture(), before);
@@ -41,6 +41,8 @@ class RehearsalTest : public ::testing::Test {
 
   using Losses = std::vector<std::string>;
   Project project_;
+  Processes processes_;
+  std::uint64_t limit_ = std::uint64_t{1} << 30U;
   std::unique_ptr<database::Session> session_ = project_.session();
 };
 
@@ -133,17 +135,48 @@ TEST_F(RehearsalTest, SeesTheRowsOfAWriteAheadLog) {
   EXPECT_EQ(rehearsed()[0].lost, Losses{"table books: of 4 rows 3 are there afterwards"});
 }
 
-TEST(RehearsalByCapability, RefusesADatabaseThatCannotBeCopiedInUse) {
-  const Project project;
-  project.revision("a1", "");
-  const auto session = database::open(*database::parse_url(test::shared_mariadb().new_database("unrehearsed")), "/",
-                                      database::Access::existing, Deadline::after(std::chrono::seconds(10)));
-  EXPECT_EQ(error_text([&] {
-              rehearse(*session, project.graph(), {"a1"}, project.history, project.options, project.path("scratch"),
-                       project.files, Deadline::never());
-            }),
-            "error: this version rehearses migrations only on databases that can be copied while they are in use, and "
-            "MariaDB is none");
+TEST_F(RehearsalTest, ProvesNothingWithoutTheRows) {
+  project_.revision("a1", "", {"CREATE TABLE x (i);", "DROP TABLE x;"});
+  project_.upgrade(*session_);
+  session_->execute("CREATE INDEX by_title ON books (title)", Deadline::never());
+  session_->execute("CREATE VIEW titles AS SELECT title FROM books", Deadline::never());
+  session_->execute("CREATE TRIGGER tr AFTER INSERT ON books BEGIN DELETE FROM x; END", Deadline::never());
+  session_->execute("CREATE VIRTUAL TABLE words USING fts5(word)", Deadline::never());
+  project_.revision("b1", "a1", {"CREATE TABLE y (i);", "DROP TABLE y;"});
+  limit_ = 4096;
+  const std::string before = picture();
+  const Graph graph = project_.graph();
+  const Rehearsed result =
+      rehearse(*session_, graph, {"b1"}, project_.history, project_.options,
+               {project_.path("scratch/run-1"), {project_.files, processes_, ""}, limit_}, Deadline::never())
+          .at(0);
+  EXPECT_TRUE(result.reversible);
+  EXPECT_EQ(result.lost, Losses{});
+  EXPECT_FALSE(result.with_rows());
+  EXPECT_FALSE(result.proved());
+  EXPECT_EQ(result.why_unproved().substr(0, 52), "its down section is not proved: the database has 44.");
+  EXPECT_TRUE(result.why_unproved().ends_with("more than migrations.rehearse_limit (4.0 KiB), so no rows were there"))
+      << result.why_unproved();
+  EXPECT_EQ(picture(), before);
+}
+
+TEST_F(RehearsalTest, TellsOfEachRevisionAndNamesTheOneThatFails) {
+  project_.revision("a1", "", {"CREATE TABLE x (i);", "DROP TABLE x;"});
+  project_.revision("b1", "a1", {"INSERT INTO y VALUES (1);", ""});
+  std::vector<std::string> told;
+  try {
+    rehearse(*session_, project_.graph(), {"a1", "b1"}, project_.history, project_.options,
+             {project_.path("scratch/run-1"),
+              {project_.files, processes_, ""},
+              limit_,
+              [&](const Rehearsed& result) { told.push_back(result.revision); }},
+             Deadline::never());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const RehearsalFailed& failure) {
+    EXPECT_EQ(failure.revision, "b1");
+    EXPECT_EQ(failure.kind, ErrorKind::failed);
+  }
+  EXPECT_EQ(told, Losses{"a1"});
 }
 
 }  // namespace
