@@ -28,6 +28,9 @@ struct Dumped {
   std::vector<std::string> inconsistent;  ///< tables of engines without transactions: not of one moment with the rest
   std::vector<std::string> unfaithful;    ///< what cannot be dumped faithfully, a sentence each: no way back
   std::string log_position;               ///< of the snapshot; empty where the server does not say
+  /// The command that reads the text on standard input into the schema, by the product's own client, for a shell. It
+  /// names no password: where there is one, it asks.
+  std::string load_with;
 };
 
 // A dump (Server::dump) is plain SQL that the product's own client loads (`mariadb NAME < FILE`): SET statements,
@@ -43,6 +46,9 @@ struct Dumped {
 /// server refuses. Definers who are not there, or may not be named without SUPER, are replaced by the current user.
 struct LoadOptions {
   bool needs_end = true;  ///< the last line must be there
+  /// What the dump calls the schema itself where it names it before a view, trigger, routine or event that it makes;
+  /// empty: as the session's.
+  std::string schema;
   std::function<void(std::uint64_t bytes)> progress = nullptr;
 };
 void load_dump(Session& session, const std::function<std::string()>& read, const LoadOptions& options,

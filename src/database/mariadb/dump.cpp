@@ -50,6 +50,8 @@ class MariaDbDump {
 
   /// What changed meanwhile, a sentence; nothing if the dump is whole.
   std::optional<std::string> run() {
+    // It has nothing to do while rows are read.
+    observer_->execute("SET SESSION wait_timeout = 86400", deadline_);
     refuse_blind_dump(*observer_, deadline_);
     dumped_.schema = look();
     for (const std::string& name : options_.tables) {
@@ -68,6 +70,7 @@ class MariaDbDump {
     }
     write_objects();
     write_(dump_end);
+    dumped_.load_with = mariadb_load_command(observer_->url());
     warn_of_tables(*observer_, dumped_, deadline_);
     return std::nullopt;
   }
@@ -235,9 +238,11 @@ class MariaDbDump {
 
 Dumped MariaDbServer::dump(Session& session, const DumpOptions& options, const Machine& machine,
                            const Deadline& deadline, const std::function<void(std::string_view)>& write) const {
-  MariaDbDump first(session.url(), options, machine, deadline, write);
-  if (!first.run()) return first.take();
-  first.undo_written();
+  {
+    MariaDbDump first(session.url(), options, machine, deadline, write);
+    if (!first.run()) return first.take();
+    first.undo_written();
+  }
   MariaDbDump second(session.url(), options, machine, deadline, write);
   const std::optional<std::string> change = second.run();
   if (!change) return second.take();

@@ -187,8 +187,13 @@ class DumpCutter {
 
   /// Settings that are put back (`= @saved_…`) or saved are those of the session that loads.
   void take_setting(const Statement& statement, const DumpTokens& tokens) {
-    if (tokens.size() < 4 || !is_kept_setting(tokens[1]) || tokens[3].kind == TokenKind::variable) return;
-    settings_[lower_case(tokens[1].text)] = without_versions(statement);
+    if (tokens.size() < 4 || !is_kept_setting(tokens[1])) return;
+    const std::string name = lower_case(tokens[1].text);
+    if (tokens[3].kind == TokenKind::variable) {
+      settings_.erase(name);
+    } else {
+      settings_[name] = without_versions(statement);
+    }
   }
 
   void take_definition(const Statement& statement) {
@@ -209,7 +214,6 @@ class DumpCutter {
           fmt::format("{} {} was made when the schema had another collation, which a dump cannot hold", definition.kind,
                       definition.name));
     }
-    settings_.erase("time_zone");
     if (definition.kind == "view") {
       std::erase_if(definitions_, [&](const MariaDbDefinition& other) {
         return other.kind == "view" && other.name == definition.name;

@@ -151,7 +151,7 @@ RowDigest MariaDbRowsDump::run(const Deadline& deadline, bool writes,
                                const std::function<void(std::uint64_t)>& on_rows) {
   std::uint64_t passed = 0;
   statement_.reserve(insert_size + insert_reserve);
-  session_.stream(select(), {}, deadline, [&](const Row& row) {
+  const auto take = [&](const Row& row) {
     digester_.add(row, places_);
     ++passed;
     if (!writes) return;
@@ -160,6 +160,14 @@ RowDigest MariaDbRowsDump::run(const Deadline& deadline, bool writes,
     flush(write);
     on_rows(passed);
     passed = 0;
+  };
+  session_.stream(select(), {}, deadline, [&](const Row& row) {
+    try {
+      take(row);
+    } catch (...) {
+      session_.interrupt();  // else the rest of the table would be read over
+      throw;
+    }
   });
   flush(write);
   on_rows(passed);

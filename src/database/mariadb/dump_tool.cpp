@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "database/dialect.h"
 #include "database/mariadb/tools.h"
 #include "system/machine.h"
 #include "system/process.h"
@@ -102,8 +103,6 @@ std::string connection_options(Session& session, const Deadline& deadline) {
     option("socket", url.socket);
     text += "protocol=SOCKET\n";
   }
-  text += fmt::format("connect-timeout={}\n",
-                      std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(url.connect_timeout).count()));
   const bool mysql = session.server().product == "MySQL";
   if (!speaks_tls(session, deadline)) {
     // Each family of tools knows one of the two, and says of the other that it does not.
@@ -132,7 +131,9 @@ std::string complaint_of(const std::string& err) {
   std::vector<std::string> lines;
   for (const std::string& line : split(err, '\n')) {
     if (trim(line).empty() || line.starts_with("Warning:") || line.find("[Warning]") != std::string::npos) continue;
-    lines.emplace_back(trim(line));
+    const std::size_t colon = line.find(": ");
+    const bool named = colon != std::string::npos && line.substr(0, colon).ends_with("dump");
+    lines.emplace_back(trim(named ? line.substr(colon + 2) : line));
   }
   return join(lines, "; ");
 }
@@ -179,10 +180,35 @@ std::string run_mariadb_dump(Session& session, const std::vector<std::string>& t
   if (exit.kind == Exit::Kind::timed_out) throw Error(ErrorKind::timed_out, "mariadb-dump took too long");
   if (!exit.ok()) {
     const std::string complaint = complaint_of(err);
+    const bool denied = complaint.find("denied") != std::string::npos;
     throw Error(ErrorKind::database,
-                "mariadb-dump " + exit.text() + (complaint.empty() ? std::string() : ": " + complaint));
+                "mariadb-dump " + exit.text() + (complaint.empty() ? std::string() : ": " + complaint),
+                denied ? fmt::format("GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {}.* TO {}",
+                                     session.dialect().quote(schema), session.url().user)
+                       : std::string());
   }
   return out;
+}
+
+std::string mariadb_load_command(const Url& url) {
+  // Without --comments the client takes comments out of bodies.
+  std::vector<std::string> words = {"mariadb", "--comments", "--default-character-set=utf8mb4",
+                                    "--max-allowed-packet=1G"};
+  if (url.socket.empty()) {
+    words.push_back("--host=" + url.host);
+    words.push_back(fmt::format("--port={}", url.port));
+    words.emplace_back("--protocol=TCP");
+  } else {
+    words.push_back("--socket=" + url.socket);
+  }
+  if (!url.ssl_ca.empty()) words.push_back("--ssl-ca=" + url.ssl_ca);
+  if (!url.ssl_cert.empty()) words.push_back("--ssl-cert=" + url.ssl_cert);
+  if (!url.ssl_key.empty()) words.push_back("--ssl-key=" + url.ssl_key);
+  if (!url.user.empty()) words.push_back("--user=" + url.user);
+  if (!url.password.empty()) words.emplace_back("--password");
+  words.push_back(url.name);
+  for (std::string& word : words) word = shell_quote(word);
+  return join(words, " ");
 }
 
 }  // namespace deployer::database

@@ -19,4 +19,7 @@ namespace deployer::database {
 std::string run_mariadb_dump(Session& session, const std::vector<std::string>& tables,
                              const std::vector<std::string>& without, const Machine& machine, const Deadline& deadline);
 
+/// The command that loads a dump into the schema by the product's own client (Dumped::load_with).
+std::string mariadb_load_command(const Url& url);
+
 }  // namespace deployer::database
