@@ -180,6 +180,11 @@ void refuses_what_it_was_told_wrong(const test::MariaDb& server) {
   EXPECT_EQ(plain.message, "cannot connect to mysql://app" + at + "/b: the server does not support TLS");
   EXPECT_EQ(plain.hint, "set up TLS on the server, or say ssl_mode=preferred");
 
+  // To verify the name means to insist on TLS before the login: the wrong password is not even tried.
+  const SqlError insists = refusal_of("mysql://app:hunter2" + at + "/b?ssl_mode=verify_identity");
+  EXPECT_EQ(insists.code, 2026);
+  EXPECT_EQ(insists.hint, "set up TLS on the server, or say ssl_mode=preferred") << insists.message;
+
   const SqlError wrong = refusal_of("mysql://app:hunter2" + at + "/b");
   EXPECT_EQ(wrong.kind, ErrorKind::database);
   EXPECT_EQ(wrong.code, 1045);
@@ -425,6 +430,17 @@ TEST(MariaDbSession, InterruptsStreamsAndKeepsWhatItIsGiven) {
   stays_dead_when_killed();
 }
 
+TEST(MariaDbSession, TellsAFullServerFromARefusal) {
+  const auto session = session_of(shared_url());
+  session->execute("SET SESSION max_heap_table_size = 16384", soon());
+  session->execute("CREATE TABLE small (t CHAR(200)) ENGINE=MEMORY", soon());
+  const SqlError full =
+      session_error([&] { session->execute("INSERT INTO small SELECT 'x' FROM seq_1_to_1000", soon()); });
+  EXPECT_EQ(full.kind, ErrorKind::no_space);
+  EXPECT_EQ(full.code, 1114);
+  EXPECT_EQ(full.hint, "make room on the server's disk (or raise the limit of the table), then run again");
+}
+
 std::string hint_for(Session& session, const std::string& sql) {
   const SqlError error = session_error([&] { session.execute(sql, soon()); });
   EXPECT_EQ(error.kind, ErrorKind::database) << error.message;
@@ -443,7 +459,7 @@ TEST(MariaDbSession, SaysWhichPrivilegeToGive) {
   EXPECT_EQ(hint_for(*weak, "ALTER TABLE session.closed ADD a INT"), gives + "ALTER ON `session`.* TO 'weak'@'…'");
   EXPECT_EQ(hint_for(*weak, "SELECT secret FROM closed"), gives + "SELECT ON `session`.* TO 'weak'@'…'");
   EXPECT_EQ(hint_for(*weak, "CALL p()"), gives + "EXECUTE ON `session`.* TO 'weak'@'…'");
-  EXPECT_EQ(hint_for(*weak, "CREATE DATABASE other"), gives + "ALL PRIVILEGES ON `other`.* TO 'weak'@'…'");
+  EXPECT_EQ(hint_for(*weak, "CREATE DATABASE an_other"), gives + "ALL PRIVILEGES ON `an\\_other`.* TO 'weak'@'…'");
   EXPECT_EQ(hint_for(*weak, "SET GLOBAL read_only = 1"), gives + "READ_ONLY ADMIN ON *.* TO 'weak'@'…'");
   EXPECT_EQ(hint_for(*weak, "SHOW BINARY LOGS"), gives + "BINLOG MONITOR ON *.* TO 'weak'@'…'");
   EXPECT_EQ(hint_for(*weak, "SELECT * FROM information_schema.INNODB_SYS_TABLES"),

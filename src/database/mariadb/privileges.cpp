@@ -42,7 +42,13 @@ std::string grant(std::string_view privilege, std::string_view on, std::string_v
 
 std::string grant_on_schema(std::string_view privilege, std::string_view schema, std::string_view user) {
   if (privilege.empty() || schema.empty()) return {};
-  return grant(privilege, fmt::format("`{}`.*", schema), user);
+  // In the schema of a GRANT, _ and % stand for any letter and any letters.
+  std::string pattern;
+  for (const char letter : schema) {
+    if (letter == '_' || letter == '%') pattern += '\\';
+    pattern += letter;
+  }
+  return grant(privilege, fmt::format("`{}`.*", pattern), user);
 }
 
 std::string table_hint(std::string_view message, std::string_view user, std::string_view schema) {
