@@ -20,6 +20,7 @@ Reply downgrade_database(App& app, const Json& request);
 Reply show_current(App& app, const Json& request);
 Reply show_heads(App& app, const Json& request);
 Reply show_history(App& app, const Json& request);
+Reply check_upgrade(App& app, const Json& request);
 
 Reply create_backup(App& app, const Json& request);
 Reply list_backups(App& app, const Json& request);

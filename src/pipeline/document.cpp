@@ -274,6 +274,10 @@ void DocumentReader::read_database(const YamlNode& root, Pipeline& pipeline) {
     pipeline.database["migrations"] = world_.settings.text("migrations.directory");
   }
   pipeline.database["history_table"] = world_.settings.text("migrations.history_table");
+  for (const char* check : {"disk_free", "max_connections", "long_transaction", "lock_waits", "replication_lag",
+                            "table_integrity"}) {
+    pipeline.database["checks"][check] = world_.settings.value(std::string("checks.") + check);
+  }
 }
 
 void DocumentReader::warn_of_passwords(const YamlNode& node) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/redactor.h"
@@ -21,6 +22,45 @@ constexpr std::uint64_t largest_settings = 1024 * 1024;
 
 Parameter declared(std::string name, Type type, Json fallback, std::string doc) {
   return {.name = std::move(name), .type = type, .doc = std::move(doc), .fallback = std::move(fallback)};
+}
+
+/// A number with a unit behind it, as in `2x`, `1.5x`, `80%`.
+Parameter measured(std::string name, std::string_view unit, double most, std::string fallback, std::string doc) {
+  Parameter parameter = declared(std::move(name), Type::text, fallback, std::move(doc));
+  parameter.check = [unit, most, fallback](const Json& value) -> std::optional<std::string> {
+    const std::string text = value.get<std::string>();
+    const std::string complaint = "'" + text + "' is no number with '" + std::string(unit) + "', as in " + fallback;
+    if (!text.ends_with(unit)) return complaint;
+    const std::string digits = text.substr(0, text.size() - unit.size());
+    const bool is_number = !digits.empty() && digits.size() < 8 && digits.front() != '.' && digits.back() != '.' &&
+                           digits.find_first_not_of("0123456789.") == std::string::npos &&
+                           std::count(digits.begin(), digits.end(), '.') <= 1;
+    if (!is_number || std::atof(digits.c_str()) > most) return complaint;
+    return std::nullopt;
+  };
+  return parameter;
+}
+
+std::optional<std::string> not_negative(const Json& value) {
+  if (value.get<std::int64_t>() >= 0) return std::nullopt;
+  return "at least 0 is needed";
+}
+
+/// What the checks before an upgrade take for too much.
+Parameter checks_section() {
+  Parameter lock_waits = declared("lock_waits", Type::integer, 0, "so many sessions may wait for locks");
+  lock_waits.check = not_negative;
+  Parameter integrity = declared("table_integrity", Type::choice, "quick", "how tables are looked at");
+  integrity.choices = {"quick", "full", "off"};
+  return {.name = "checks",
+          .type = Type::section,
+          .doc = "the checks before an upgrade",
+          .members = {measured("disk_free", "x", 1000, "2x", "free room, in times of what is rebuilt"),
+                      measured("max_connections", "%", 100, "80%", "of the server's connections in use"),
+                      declared("long_transaction", Type::duration, 60'000, "older transactions stand in the way"),
+                      std::move(lock_waits),
+                      declared("replication_lag", Type::duration, 30'000, "how far a replica may be behind"),
+                      std::move(integrity)}};
 }
 
 std::string variable_of(const std::string& key) {
@@ -87,7 +127,7 @@ void refuse_later_variables(const std::map<std::string, std::string>& environmen
   for (const std::string& key : later_settings()) {
     const std::string name = variable_of(key);
     for (const auto& [variable, value] : environment) {
-      // `checks` and `server` are sections: DEPLOYER_CHECKS_DISK_FREE.
+      // `server` is a section: DEPLOYER_SERVER_LISTEN.
       const bool is_member = key.find('.') == std::string::npos && variable.starts_with(name + "_");
       if (variable != name && !is_member) continue;
       wrong.push_back({{}, Level::error, "later", variable + ": '" + key + "' is not in this version", "", ""});
@@ -185,6 +225,7 @@ const std::vector<Parameter>& settings_parameters() {
                    declared("file_template", Type::text, "%(rev)s_%(slug)s", "how new files are named"),
                    declared("truncate_slug_length", Type::integer, 40, "the longest slug in a file's name"),
                    declared("history_table", Type::text, "deployer_migrations", "the table of applied revisions")}},
+      checks_section(),
       declared("lock_timeout", Type::duration, 0, "how long to wait for another run"),
       declared("rollback_wait", Type::duration, 600'000, "how long a rollback waits for a server that is down"),
       declared("backup_enabled", Type::boolean, true, "upgrade, downgrade and restore take a backup first"),
@@ -203,7 +244,6 @@ const std::vector<std::string>& later_settings() {
                                                  "migrations.undo_copy",
                                                  "migrations.hold_for",
                                                  "migrations.statement_timeout",
-                                                 "checks",
                                                  "server",
                                                  "notify",
                                                  "max_parallel"};

@@ -80,13 +80,13 @@ TEST(Settings, TellEveryMistakeInOneGo) {
   Project project;
   project.folder.write("etc/deployer.yml",
                        "lok_timeout: 1s\nbackup_enabled: yes\nmigrations: {director: x, lock_wait: 1s}\n"
-                       "databse: {}\nserver: {listen: x}\nchecks: {disk_free: 2x}\nstate: /a\nstate: /b\n");
+                       "databse: {}\nserver: {listen: x}\nchecks: {disk_free: 2, lock_waits: -1}\nstate: /a\nstate: /b\n");
   project.request.environment["DEPLOYER_LOCK_TIMEOUT"] = "5";
   project.request.environment["DEPLOYER_MIGRATIONS_HOLD_FOR"] = "7d";
-  project.request.environment["DEPLOYER_CHECKS_LOCK_WAITS"] = "0";
+  project.request.environment["DEPLOYER_SERVER_LISTEN"] = "x";
   EXPECT_EQ(settings_complaints(project), R"(invalid
 error: DEPLOYER_MIGRATIONS_HOLD_FOR: 'migrations.hold_for' is not in this version
-error: DEPLOYER_CHECKS_LOCK_WAITS: 'checks' is not in this version
+error: DEPLOYER_SERVER_LISTEN: 'server' is not in this version
 error: DEPLOYER_LOCK_TIMEOUT must be a duration, not '5'
     hint: a number and a unit, as in 500ms, 10s, 5m, 2h or 30d
 etc/deployer.yml:1:1: error: unknown key 'lok_timeout' in the settings
@@ -110,12 +110,28 @@ etc/deployer.yml:4:1: error: unknown key 'databse' in the settings
 etc/deployer.yml:5:1: error: 'server' is not in this version
     server: {listen: x}
     ^
-etc/deployer.yml:6:1: error: 'checks' is not in this version
-    checks: {disk_free: 2x}
-    ^
+etc/deployer.yml:6:21: error: 'disk_free': '2' is no number with 'x', as in 2x
+    checks: {disk_free: 2, lock_waits: -1}
+                        ^
+etc/deployer.yml:6:36: error: 'lock_waits': at least 0 is needed
+    checks: {disk_free: 2, lock_waits: -1}
+                                       ^
 etc/deployer.yml:8:1: error: duplicate key 'state'; it stands in line 7 already
     state: /b
     ^)");
+}
+
+TEST(Settings, HoldTheLimitsOfTheChecksBeforeAnUpgrade) {
+  Project project;
+  project.folder.write("etc/deployer.yml", "checks: {disk_free: 1.5x, max_connections: 90%, table_integrity: full}\n");
+  project.request.environment["DEPLOYER_CHECKS_LONG_TRANSACTION"] = "5m";
+  const Settings settings = project.settings();
+  EXPECT_EQ(settings.text("checks.disk_free"), "1.5x");
+  EXPECT_EQ(settings.text("checks.max_connections"), "90%");
+  EXPECT_EQ(settings.duration("checks.long_transaction"), std::chrono::minutes(5));
+  EXPECT_EQ(settings.integer("checks.lock_waits"), 0);
+  EXPECT_EQ(settings.duration("checks.replication_lag"), std::chrono::seconds(30));
+  EXPECT_EQ(settings.text("checks.table_integrity"), "full");
 }
 
 TEST(Settings, ShowNoPasswordInAComplaint) {

@@ -4,6 +4,7 @@
 
 #include "actions/builtin.h"
 #include "actions/inputs.h"
+#include "actions/migrate/checks.h"
 #include "actions/migrate/work.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -70,8 +71,10 @@ class MigrateAction : public Action {
 
   Outcome run(ActionContext& context) const override {
     database::Session& session = context.database();
-    if (context.inputs().value("checks", true)) check_integrity(context);
     const MigrationWork work = plan_migration(context);
+    if (context.inputs().value("checks", true)) {
+      pass_preflight(context, preflight(context, touched_tables(work, session.dialect())));
+    }
     context.set_fact("revision_before", migrations::ids_json(migrations::current_of(work.rows)));
     std::map<std::string, Way> ways = ways_back(context, work);
     const bool needs_digests =
@@ -144,13 +147,6 @@ class MigrateAction : public Action {
     const Json noted = context.fact("way_back");
     if (noted.is_null() || rank(noted) < rank(way)) context.set_fact("way_back", way);
     return way;
-  }
-
-  static void check_integrity(ActionContext& context) {
-    database::Session& session = context.database();
-    const std::vector<std::string> problems = session.dialect().integrity(session, context.deadline());
-    if (problems.empty()) return;
-    throw Error(ErrorKind::failed, "the database is damaged: " + problems.front(), "restore a backup");
   }
 
   /// Why a revision cannot be taken back without a backup, as far as its text tells; empty where it can.
@@ -230,7 +226,7 @@ class MigrateAction : public Action {
         .fallback = "up",
         .choices = {"up", "down"}},
        declare_input("rehearse", ParameterType::boolean, "run them up, down and up again on a copy first", true),
-       declare_input("checks", ParameterType::boolean, "ask the database first whether it is whole", true),
+       declare_input("checks", ParameterType::boolean, "look first at what stands in the way: disk, locks, damage", true),
        {.name = "restore",
         .type = ParameterType::choice,
         .doc = "whether a rollback may restore the run's backup: safe only where nobody else has written since",
