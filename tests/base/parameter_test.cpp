@@ -205,7 +205,7 @@ TEST(Parameters, CodeTakesNoExpressionButWhatStandsBesideItDoes) {
   EXPECT_EQ(read_all("{statement: SELECT 1, id: '${{ vars.id }}'}\n", {statement, parameter("id", Type::text)},
                      evaluate_to_five)
                 .json.dump(),
-            R"({"id":"5","statement":["SELECT 1"]})");
+            R"({"statement":["SELECT 1"],"id":"5"})");
 }
 
 TEST(Parameters, NeverLetAValueBecomeCode) {

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <set>
 
 #include "actions/inputs.h"
 #include "base/error.h"
@@ -35,17 +34,22 @@ void make_removable(const std::filesystem::path& folder) {
   if (failure) throw io_error(failure.value(), "cannot list " + folder.string());
 }
 
+bool is_in_release(const std::filesystem::path& path, const std::filesystem::path& release) {
+  const std::filesystem::path inner = path.lexically_relative(release);
+  return !inner.empty() && *inner.begin() != "..";
+}
+
 std::filesystem::path link_end(const ReleaseLayout& layout, const std::string& text) {
   return (layout.directory / text).lexically_normal();
 }
 
-/// The releases that something still names.
-std::set<std::filesystem::path> linked_releases(const ReleaseLayout& layout, const Files& files,
+/// Where something still points to, most of it in releases.
+std::vector<std::filesystem::path> linked_paths(const ReleaseLayout& layout, const Files& files,
                                                 const std::vector<std::string>& needed) {
-  std::set<std::filesystem::path> linked;
-  for (const std::string& text : needed) linked.insert(link_end(layout, text));
+  std::vector<std::filesystem::path> linked;
+  for (const std::string& text : needed) linked.push_back(link_end(layout, text));
   for (const std::string& name : files.list(layout.directory)) {
-    if (const auto text = files.read_link(layout.directory / name)) linked.insert(link_end(layout, text->string()));
+    if (const auto text = files.read_link(layout.directory / name)) linked.push_back(link_end(layout, text->string()));
   }
   return linked;
 }
@@ -96,9 +100,12 @@ std::vector<std::string> remove_old_releases(const ReleaseLayout& layout, Files&
     const auto info = files.info(layout.release(name));
     if (is_release_id(name) && info && info->is_folder) ids.push_back(name);
   }
-  const std::set<std::filesystem::path> linked = linked_releases(layout, files, needed);
   ids.resize(ids.size() - std::min(keep, ids.size()));
-  std::erase_if(ids, [&](const std::string& id) { return linked.count(layout.release(id)) > 0; });
+  const std::vector<std::filesystem::path> linked = linked_paths(layout, files, needed);
+  std::erase_if(ids, [&](const std::string& id) {
+    return std::any_of(linked.begin(), linked.end(),
+                       [&](const std::filesystem::path& path) { return is_in_release(path, layout.release(id)); });
+  });
   for (const std::string& id : ids) {
     // Under its own name it is whole, or not there at all.
     files.rename(layout.release(id), layout.part(id));

@@ -53,6 +53,12 @@ std::vector<Parameter> release_inputs() {
   return inputs;
 }
 
+/// A path of the source, without a slash at its end.
+std::filesystem::path source_path(const ActionContext& context, const char* name) {
+  const std::filesystem::path path = context.path(text_input(context.inputs().at("source"), name));
+  return path.has_filename() ? path : path.parent_path();
+}
+
 const Json& source_input(const ActionContext& context) { return context.inputs().at("source"); }
 
 GitSource git_source(const ActionContext& context) {
@@ -83,9 +89,9 @@ void check_source(const ActionContext& context, const ReleaseLayout& layout) {
     need_program(context, "bash", "bash");
   } else if (has_input(source, "path")) {
     need_program(context, "cp", "coreutils");
-    refuse_directory_in(context.path(text_input(source, "path")), layout);
+    refuse_directory_in(source_path(context, "path"), layout);
   } else {
-    const std::string program = archive_program(context.path(text_input(source, "archive")));
+    const std::string program = archive_program(source_path(context, "archive"));
     if (program != "unzip") need_program(context, "tar", "tar");
     need_program(context, program, program == "xz" ? "xz-utils" : program);
     need_program(context, "bash", "bash");
@@ -95,7 +101,7 @@ void check_source(const ActionContext& context, const ReleaseLayout& layout) {
 std::string source_words(const ActionContext& context) {
   const Json& source = source_input(context);
   if (has_input(source, "git")) return git_source(context).ref + " of " + git_source(context).name();
-  return context.path(text_input(source, has_input(source, "path") ? "path" : "archive")).string();
+  return source_path(context, has_input(source, "path") ? "path" : "archive").string();
 }
 
 /// Folders that this run has to make, parents first.
@@ -188,9 +194,9 @@ class ReleaseStep {
       git_source(context_).write(context_, layout_.repo(), commit_, part);
       files.publish(part / "REVISION", commit_ + "\n");
     } else if (has_input(source, "path")) {
-      copy_release_folder(context_, context_.path(text_input(source, "path")), part);
+      copy_release_folder(context_, source_path(context_, "path"), part);
     } else {
-      unpack_release_archive(context_, context_.path(text_input(source, "archive")), part);
+      unpack_release_archive(context_, source_path(context_, "archive"), part);
     }
     link_shared(layout_, files, shared_, made_, part);
     sync_file_system(part);
