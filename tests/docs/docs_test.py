@@ -32,6 +32,8 @@ ACTION_SOURCES = {
     "dependencies": ["dependencies.cpp"], "release": ["release/release.cpp"], "sql": ["sql.cpp"],
     "health_check": ["health_check/health_check.cpp", "http_expectation.cpp"],
     "http": ["http.cpp", "http_expectation.cpp"],
+    "maintenance": ["maintenance/maintenance.cpp", "maintenance/file.cpp", "maintenance/command.cpp",
+                    "maintenance/read_only.cpp"],
     "restart": ["restart/restart.cpp", "restart/systemd.cpp", "restart/daemon.cpp", "restart/command.cpp"],
 }
 DECLARED = re.compile(r'declare_input\(\s*"([a-z_]+)"|\.name = "([a-z_]+)"')
