@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/redactor.h"
+#include "base/units.h"
 #include "database/dialect.h"
 #include "database/session.h"
 #include "engine/engine.h"
@@ -126,12 +127,18 @@ void await_database_server(App& app, const Pipeline& pipeline, Duration patience
   if (!has_database_server(pipeline)) return;
   const OpenSession open = opener(pipeline);
   const Deadline waiting = Deadline::after(patience, app.stop.stop());
+  bool told = app.quiet;
   while (true) {
     try {
       open(Deadline::never(app.stop.stop()));
       return;
     } catch (const Error& failure) {
-      if (failure.kind != ErrorKind::unavailable || !waiting.sleep(between_tries)) throw;
+      if (failure.kind != ErrorKind::unavailable || waiting.expired()) throw;
+      if (!std::exchange(told, true)) {
+        std::fprintf(stderr, "waiting for the database, at most %s: %s\n", duration_text(patience).c_str(),
+                     app.redactor.clean(failure.summary()).c_str());
+      }
+      if (!waiting.sleep(between_tries)) throw;
     }
   }
 }

@@ -86,8 +86,8 @@ class Taking {
       if (!server_.take_lock(session_, Duration(0), statements_)) {
         const auto held = read_lock_row(session_, statements_);
         const bool is_of_dead = held && !held->is_free() && !held->is_held();
-        if (!is_of_dead)
-          wait(held.value_or(ServerLockRow()));  // nobody written there: just taking it, or giving it back
+        // Where nobody is written there, somebody is just taking it or giving it back.
+        if (!is_of_dead) wait(held.value_or(ServerLockRow()));
         if (!is_of_dead || !take_over()) continue;
       }
       const ServerLockRow row = proved_row();

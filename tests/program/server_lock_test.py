@@ -72,7 +72,7 @@ class TwoRunners(unittest.TestCase):
 
         locks = self.second.run("lock", "list", "--json").json()["items"]
         self.assertEqual([(lock["run"], lock["alive"]) for lock in locks], [(run, True)])
-        self.assertEqual(locks[0]["journal"], str(next(self.first.state.glob("mariadb-*"))))
+        self.assertEqual(locks[0]["journal"], str(next(self.first.state.glob("*/journal.db")).parent))
         own = self.first.run("lock", "list", "--json").json()["items"]
         self.assertEqual([lock["run"] for lock in own], [run])
 
