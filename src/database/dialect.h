@@ -75,5 +75,7 @@ class Dialect {
 
 /// The dialect of an engine.
 const Dialect& dialect_of(Engine engine);
+/// The one that calls itself so (`Dialect::name`); null if there is none.
+const Dialect* dialect_named(std::string_view name);
 
 }  // namespace deployer::database

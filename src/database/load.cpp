@@ -171,6 +171,7 @@ class ContentLoad {
         options_(options),
         deadline_(deadline),
         own_(session.url().name),
+        schema_(options.schema.empty() ? own_ : options.schema),
         reader_(read, session.dialect().lexer(), own_) {}
 
   std::vector<DumpDefinition> run() {
@@ -187,16 +188,16 @@ class ContentLoad {
 
  private:
   void take(const DumpStatement& statement) {
-    const DumpStatementKind kind = judge(statement);
+    const DumpStatementKind kind = judge(statement, schema_);
     switch (kind.part) {
       case DumpPart::ignored:
         return;
       case DumpPart::definition:
       case DumpPart::enabling:
-        definitions_.add(statement, kind, own_);
+        definitions_.add(statement, kind, schema_);
         return;
       case DumpPart::setting:
-        definitions_.add(statement, kind, own_);
+        definitions_.add(statement, kind, schema_);
         reading_known_ = false;
         run(statement);
         return;
@@ -250,6 +251,7 @@ class ContentLoad {
   const LoadOptions& options_;
   const Deadline& deadline_;
   const std::string own_;
+  const std::string schema_;  ///< as the dump calls it
   DumpReader reader_;
   DefinitionList definitions_;
   std::size_t uncommitted_ = 0;
@@ -331,24 +333,31 @@ class DefinitionRun {
 
 }  // namespace
 
-Json DumpDefinition::json() const {
-  return {{"part", static_cast<int>(part)},
-          {"object", object},
-          {"name", name},
-          {"sql", sql},
-          {"as_current_user", as_current_user},
-          {"line", line},
-          {"other_schemas", other_schemas}};
+std::vector<DumpDefinition> read_definitions(const std::string& script, SqlDialect dialect, const std::string& own) {
+  DumpReader reader([script, given = false]() mutable { return std::exchange(given, true) ? std::string() : script; },
+                    dialect, own);
+  DefinitionList definitions;
+  while (const std::optional<DumpStatement> statement = reader.next()) {
+    const DumpStatementKind kind = judge(*statement, own);
+    if (kind.part != DumpPart::setting && kind.part != DumpPart::definition && kind.part != DumpPart::enabling) {
+      throw Error(ErrorKind::invalid, fmt::format("line {} is no definition", statement->at.line));
+    }
+    definitions.add(*statement, kind, own);
+  }
+  return std::move(definitions).finish();
 }
 
-DumpDefinition DumpDefinition::from(const Json& json) {
-  return {static_cast<Part>(json.at("part").get<int>()),
-          json.at("object"),
-          json.at("name"),
-          json.at("sql"),
-          json.at("as_current_user"),
-          json.at("line"),
-          json.at("other_schemas")};
+Schema with_events_enabled(Schema schema, const std::vector<DumpDefinition>& definitions) {
+  constexpr std::string_view disabled = " preserve disable ";
+  for (const DumpDefinition& definition : definitions) {
+    if (definition.part != DumpDefinition::Part::enabling) continue;
+    for (SchemaObject& object : schema.objects) {
+      if (object.kind != "event" || object.name != definition.name) continue;
+      const std::size_t at = object.definition.find(disabled);
+      if (at != std::string::npos) object.definition.replace(at, disabled.size(), " preserve enable ");
+    }
+  }
+  return schema;
 }
 
 std::vector<DumpDefinition> load_content(Session& session, const std::function<std::string()>& read,

@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "base/deadline.h"
-#include "base/json.h"
 #include "database/dump.h"
+#include "database/lexer.h"
+#include "database/schema.h"
 #include "database/session.h"
 
 namespace deployer::database {
@@ -30,14 +31,17 @@ struct DumpDefinition {
   std::string as_current_user;  ///< the same without the account of its definer; empty where it names none
   int line = 0;
   std::vector<std::string> other_schemas;  ///< that it reads or writes
-
-  Json json() const;
-  static DumpDefinition from(const Json& json);
 };
 
 /// The first half, as `load_dump` says. The session has the settings that it had before.
 std::vector<DumpDefinition> load_content(Session& session, const std::function<std::string()>& read,
                                          const LoadOptions& options, const Deadline& deadline);
+
+/// The definitions of a script that holds nothing else, for a schema that it may call `own`. Error `invalid`.
+std::vector<DumpDefinition> read_definitions(const std::string& script, SqlDialect dialect, const std::string& own);
+
+/// The schema with those events enabled that a load would have enabled at its end.
+Schema with_events_enabled(Schema schema, const std::vector<DumpDefinition>& definitions);
 
 struct DefineOptions {
   bool enable_events = true;  ///< false: they stay disabled

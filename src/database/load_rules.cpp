@@ -15,7 +15,7 @@ namespace deployer::database {
 namespace {
 
 // Session variables that dumps of any tool set. Others can change how a statement is read, what is replicated, or more.
-constexpr std::array<std::string_view, 26> dump_variables = {
+constexpr std::array<std::string_view, 27> dump_variables = {
     "autocommit",
     "character_set_client",
     "character_set_connection",
@@ -40,6 +40,7 @@ constexpr std::array<std::string_view, 26> dump_variables = {
     "sql_safe_updates",
     "storage_engine",
     "time_zone",
+    "timestamp",
     "unique_checks",
     "wait_timeout",
 };
@@ -117,26 +118,34 @@ class DumpWords {
     }
   }
 
-  /// A name that has no qualifier but the session's own schema.
-  std::string take_name(const std::string& own) {
-    std::string name = unquoted(next().text);
-    if (take_sign(".")) {
-      if (own.empty() || name != own) {
-        refuse(statement_, fmt::format("{}.{} may be of another schema", name, unquoted(peek().text)),
-               "a dump that is loaded names what it makes without its schema");
-      }
-      name = unquoted(next().text);
-    } else if (peek().kind == TokenKind::word && peek().text.starts_with(".")) {
-      refuse(statement_, fmt::format("{}{} may be of another schema", name, peek().text));
-    }
-    return name;
+  /// A name that has no qualifier but `schema`, which is noted in `kind`.
+  std::string take_name(const std::string& schema, DumpStatementKind& kind) {
+    const Token& first = next();
+    std::string name = unquoted(first.text);
+    if (peek().kind == TokenKind::word && peek().text.starts_with(".")) refuse_name(name + std::string(peek().text));
+    if (!take_sign(".")) return name;
+    const Token& second = next();
+    if (schema.empty() || name != schema) refuse_name(name + "." + unquoted(second.text));
+    kind.qualifiers.emplace_back(first.text.data(), static_cast<std::size_t>(second.text.data() - first.text.data()));
+    return unquoted(second.text);
   }
 
  private:
+  [[noreturn]] void refuse_name(const std::string& name) const {
+    refuse(statement_, fmt::format("{} may be of another schema", name),
+           "a dump that is loaded names what it makes without its schema");
+  }
+
   const DumpStatement& statement_;
   const std::vector<Token>& tokens_;
   std::size_t at_ = 0;
 };
+
+bool is_definition(std::string_view object) {
+  constexpr std::array<std::string_view, 7> objects = {"VIEW",  "TRIGGER", "PROCEDURE",   "FUNCTION",
+                                                       "EVENT", "PACKAGE", "PACKAGE BODY"};
+  return std::find(objects.begin(), objects.end(), object) != objects.end();
+}
 
 void refuse_other_servers(const DumpStatement& statement) {
   const std::vector<Token>& tokens = statement.tokens;
@@ -192,7 +201,8 @@ void judge_content(const DumpStatement& statement) {
   refuse_files(statement);
 }
 
-void judge_create(const DumpStatement& statement, DumpWords& words, DumpStatementKind& kind) {
+void judge_create(const DumpStatement& statement, DumpWords& words, const std::string& schema,
+                  DumpStatementKind& kind) {
   for (;;) {
     if (words.take_definer(kind)) continue;
     if (words.take("ALGORITHM")) {
@@ -214,24 +224,24 @@ void judge_create(const DumpStatement& statement, DumpWords& words, DumpStatemen
     kind.name = unquoted(words.peek().text);
     return;
   }
-  const bool definition = kind.object == "VIEW" || kind.object == "TRIGGER" || kind.object == "PROCEDURE" ||
-                          kind.object == "FUNCTION" || kind.object == "EVENT";
-  if (!definition) refuse(statement, fmt::format("CREATE {} has no place in a dump of a schema", kind.object));
+  if (kind.object == "PACKAGE" && words.take("BODY")) kind.object = "PACKAGE BODY";
+  if (!is_definition(kind.object))
+    refuse(statement, fmt::format("CREATE {} has no place in a dump of a schema", kind.object));
   kind.part = DumpPart::definition;
   words.take_if_exists();
   // Its body is kept and not run by a load; what it is called must be of the schema.
-  kind.name = words.take_name({});
+  kind.name = words.take_name(schema, kind);
   if (kind.object == "FUNCTION" && words.take("RETURNS")) {
     words.next();
     if (words.peek().is("SONAME")) refuse(statement, "a function of a library is the whole server's");
   }
   if (kind.object == "TRIGGER") {
     while (!words.done() && !words.take("ON")) words.next();
-    words.take_name({});
+    words.take_name(schema, kind);
   }
 }
 
-void judge_alter(const DumpStatement& statement, DumpWords& words, DumpStatementKind& kind) {
+void judge_alter(const DumpStatement& statement, DumpWords& words, const std::string& schema, DumpStatementKind& kind) {
   while (words.take_definer(kind) || words.take("ONLINE") || words.take("OFFLINE") || words.take("IGNORE")) continue;
   kind.object = upper(words.next().text);
   if (kind.object == "TABLE" || kind.object == "SEQUENCE") {
@@ -241,7 +251,7 @@ void judge_alter(const DumpStatement& statement, DumpWords& words, DumpStatement
     kind.name = unquoted(words.peek().text);
   } else if (kind.object == "EVENT") {
     refuse_qualified(statement);
-    kind.name = words.take_name({});
+    kind.name = words.take_name(schema, kind);
     if (words.take("ENABLE")) {
       kind.part = DumpPart::enabling;
     } else if (words.take("DISABLE")) {
@@ -261,9 +271,9 @@ void judge_alter(const DumpStatement& statement, DumpWords& words, DumpStatement
 void judge_drop(const DumpStatement& statement, DumpWords& words, DumpStatementKind& kind) {
   words.take("TEMPORARY");
   kind.object = upper(words.next().text);
+  if (kind.object == "PACKAGE" && words.take("BODY")) kind.object = "PACKAGE BODY";
   judge_content(statement);
-  const bool definition = kind.object == "VIEW" || kind.object == "TRIGGER" || kind.object == "PROCEDURE" ||
-                          kind.object == "FUNCTION" || kind.object == "EVENT";
+  const bool definition = is_definition(kind.object);
   if (!definition && kind.object != "TABLE" && kind.object != "TABLES" && kind.object != "SEQUENCE") {
     refuse(statement, fmt::format("DROP {} has no place in a dump of a schema", kind.object));
   }
@@ -310,7 +320,7 @@ EventState state_of_event(const DumpStatement& statement) {
 
 }  // namespace
 
-DumpStatementKind judge(const DumpStatement& statement) {
+DumpStatementKind judge(const DumpStatement& statement, const std::string& schema) {
   DumpWords words(statement);
   DumpStatementKind kind;
   if (words.done()) {  // `/*!50001 */`
@@ -326,9 +336,9 @@ DumpStatementKind judge(const DumpStatement& statement) {
     kind.part = DumpPart::setting;
     judge_setting(statement, words);
   } else if (first.is("CREATE")) {
-    judge_create(statement, words, kind);
+    judge_create(statement, words, schema, kind);
   } else if (first.is("ALTER")) {
-    judge_alter(statement, words, kind);
+    judge_alter(statement, words, schema, kind);
   } else if (first.is("DROP")) {
     judge_drop(statement, words, kind);
   } else if ((first.is("LOCK") || first.is("UNLOCK")) && is_one_of(words.peek(), {"TABLES", "TABLE"})) {
@@ -352,6 +362,9 @@ std::string made_text(const DumpStatement& statement, const DumpStatementKind& k
   if (kind.object == "EVENT") {
     const EventState state = state_of_event(statement);
     if (state.enabled) text.replace(offset_of(statement, state.begin), state.length, "DISABLE ");
+  }
+  for (auto qualifier = kind.qualifiers.rbegin(); qualifier != kind.qualifiers.rend(); ++qualifier) {
+    text.erase(offset_of(statement, qualifier->data()), qualifier->size());
   }
   if (by_current_user && kind.definer_begin != nullptr) {
     const std::size_t begin = offset_of(statement, kind.definer_begin->text.data());

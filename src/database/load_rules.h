@@ -27,14 +27,17 @@ struct DumpStatementKind {
   /// Where the account stands that owns it, with its DEFINER and its `=`; null if none is named.
   const Token* definer_begin = nullptr;
   const Token* definer_end = nullptr;  ///< the last token
+  /// The schema's own name, with its dot, before what is made and before the table of a trigger.
+  std::vector<std::string_view> qualifiers;
 };
 
 /// What it is. Error `invalid` with the line for everything that reaches beyond the schema of the session or has no
-/// place in a dump: USE, other schemas, accounts, global variables, files of the server, other servers.
-DumpStatementKind judge(const DumpStatement& statement);
+/// place in a dump: USE, other schemas, accounts, global variables, files of the server, other servers. `schema`: what
+/// the dump calls the schema itself.
+DumpStatementKind judge(const DumpStatement& statement, const std::string& schema);
 
-/// The statement as it is made: with the current user as its owner, where that is asked for and it names one; an event
-/// disabled.
+/// The statement as it is made: without the name of its own schema; with the current user as its owner, where that is
+/// asked for and it names one; an event disabled.
 std::string made_text(const DumpStatement& statement, const DumpStatementKind& kind, bool by_current_user);
 /// Whether CREATE EVENT makes an enabled one.
 bool enables_event(const DumpStatement& statement);

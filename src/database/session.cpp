@@ -19,4 +19,11 @@ std::unique_ptr<Session> open(const Url& url, const std::filesystem::path& proje
 
 const Dialect& dialect_of(Engine engine) { return engine == Engine::sqlite ? sqlite_dialect() : mariadb_dialect(); }
 
+const Dialect* dialect_named(std::string_view name) {
+  for (const Engine engine : {Engine::sqlite, Engine::mariadb}) {
+    if (dialect_of(engine).name() == name) return &dialect_of(engine);
+  }
+  return nullptr;
+}
+
 }  // namespace deployer::database

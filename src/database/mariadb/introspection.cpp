@@ -53,6 +53,14 @@ void erase_origin(MariaDbTokens& tokens) {
   }
 }
 
+/// `own.` before the name of a trigger and of its table, which the server keeps as it was written.
+void erase_own_schema(MariaDbTokens& tokens, const std::string& own) {
+  for (std::size_t i = 0; i + 1 < tokens.size() && !tokens[i].is("FOR"); ++i) {
+    if (!is_sign(tokens[i + 1], ".") || unquoted(tokens[i].text) != own) continue;
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(i), tokens.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+  }
+}
+
 void erase_event_start(MariaDbTokens& tokens) {
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
     if (tokens[i].is("DO")) return;
@@ -207,6 +215,7 @@ class MariaDbIntrospection {
     // A body ends nowhere but at the end: as one statement it needs no delimiter.
     MariaDbTokens tokens = tokens_of(text, SqlDialect::mysql, kind + " " + name);
     erase_origin(tokens);
+    if (kind == "trigger") erase_own_schema(tokens, session_.url().name);
     if (kind == "event") erase_event_start(tokens);
     if (kind == "sequence") erase_remarks(tokens);
     schema_.objects.push_back({kind, name, table, canonical(tokens)});
