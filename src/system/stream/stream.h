@@ -54,6 +54,20 @@ class ZstdDecompressor : public ByteSink {
   std::unique_ptr<State> state_;
 };
 
+/// Unpacks one gzip member (RFC 1952). Error `invalid` where the input is no such thing, damaged (its checksum), cut
+/// off, or goes on behind it.
+class GzipDecompressor : public ByteSink {
+ public:
+  explicit GzipDecompressor(ByteSink& next);
+  ~GzipDecompressor() override;
+  void write(std::string_view bytes) override;
+  void finish() override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// SHA-256 (FIPS 180-4), fed piece by piece.
 class Sha256 {
  public:
