@@ -171,6 +171,20 @@ class AnotherMachine(Runners):
         self.assertEqual(self.other.run("run", "books.yml").status, 0)
         self.assertEqual(self.status_of(self.other, run), "rolled_back")
 
+    def test_what_is_in_the_database_is_undone_from_anywhere(self):
+        migration = ("-- revision: 001\n-- Add books\n\n-- migrate:up\nCREATE TABLE books (id INT PRIMARY KEY);\n"
+                     "-- migrate:down\nDROP TABLE books;\n")
+        self.first.write("migrations/001.sql", migration)  # the other checkout does not even have it
+        self.first.write("books.yml", "name: books\nsteps:\n  - {uses: migrate}\n  - {id: die, run: 'kill -9 $PPID'}\n")
+        self.assertEqual(self.first.run("run", "books.yml").status, -9)
+        self.assertIn("books", self.server.sql("SHOW TABLES", "books").split())
+        self.throw_away()
+        left = self.other.run("recover")
+        self.assertEqual(left.status, 3, left)
+        self.assertNotIn("books", self.server.sql("SHOW TABLES", "books").split())
+        self.assertIn(f"die: 'command' could not be undone: it is on {self.here}", left.out.replace("\n    ", " "))
+        self.assertEqual(self.other.run("recover", "--yes").status, 0)
+
     def test_a_person_may_give_up_what_is_on_a_machine_that_is_gone_for_good(self):
         self.die()
         self.throw_away()
