@@ -8,6 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.mariadb import MariaDb  # noqa: E402
 from support.program import ROOT, Project  # noqa: E402
 
 
@@ -66,6 +67,20 @@ class ReadyMade(unittest.TestCase):
         database.close()
         self.project.write("database-url", "sqlite:///library.db\n", 0o600)
         self.keep_the_rules()
+
+    def test_nightly_backup_and_retention_work_on_mariadb(self):
+        with MariaDb() as server:
+            server.sql("CREATE DATABASE books; CREATE TABLE books.books (id INT PRIMARY KEY, title VARCHAR(40));"
+                       "INSERT INTO books.books VALUES (1, 'Dune')")
+            self.project.write("database-url", server.url("books") + "\n", 0o600)
+            before = server.content("books")
+            self.quiet("nightly-backup.yml")
+            self.grow_older(1000)
+            self.quiet("nightly-backup.yml")
+            self.quiet("retention.yml")
+            self.assertEqual([(b["engine"], b["tags"], b["drilled_at"] is None) for b in self.backups()],
+                             [("mariadb", ["nightly"], False)] * 2, "the last three are kept, however old")
+            self.assertEqual(server.content("books"), before)
 
     def test_a_night_that_fails_says_why(self):
         self.project.write("database-url", "sqlite:///library.db\n", 0o600)
