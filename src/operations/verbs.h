@@ -17,6 +17,7 @@ Reply show_migration_status(App& app, const Json& request);
 Reply create_migration(App& app, const Json& request);
 Reply upgrade_database(App& app, const Json& request);
 Reply downgrade_database(App& app, const Json& request);
+Reply rehearse_migrations(App& app, const Json& request);
 Reply show_current(App& app, const Json& request);
 Reply show_heads(App& app, const Json& request);
 Reply show_history(App& app, const Json& request);
@@ -24,6 +25,9 @@ Reply check_upgrade(App& app, const Json& request);
 
 Reply create_backup(App& app, const Json& request);
 Reply list_backups(App& app, const Json& request);
+Reply show_backup(App& app, const Json& request);
+Reply verify_backups(App& app, const Json& request);
+Reply drill_backup(App& app, const Json& request);
 Reply restore_backup(App& app, const Json& request);
 
 Reply list_runs(App& app, const Json& request);

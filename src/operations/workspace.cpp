@@ -27,6 +27,19 @@ std::optional<std::string> complaint_of_url(const Json& value) {
   return url.error().message + (url.error().hint.empty() ? "" : " (" + url.error().hint + ")");
 }
 
+std::optional<std::string> complaint_of_scratch(const Json& value) {
+  std::string word;
+  if (value.is_object() && !value.empty()) word = value.begin().key();  // {server: URL}
+  if (value.is_string()) word = value.get<std::string>();
+  if (word == "auto") return std::nullopt;
+  if (word == "none") {
+    return "'none' leaves no place to rehearse: leave `scratch` out, and say `rehearse: false` (--no-rehearse) where "
+           "nothing is to be rehearsed";
+  }
+  if (word == "schema" || word.rfind("server", 0) == 0) return "'" + word + "' is not in this version, only 'auto' is";
+  return "'auto' is needed";
+}
+
 Vocabulary make_vocabulary() {
   Vocabulary words;
   words.actions = action_words();
@@ -39,10 +52,10 @@ Vocabulary make_vocabulary() {
        .check = complaint_of_url},
       {.name = "migrations", .type = ParameterType::path, .doc = "the folder of the revision files"},
       {.name = "scratch",
-       .type = ParameterType::choice,
-       .doc = "where rehearsals and drills go",
+       .type = ParameterType::any,
+       .doc = "where rehearsals and drills go: auto",
        .fallback = "auto",
-       .choices = {"auto"}},
+       .check = complaint_of_scratch},
   };
   words.backups = {
       {.name = "directory", .type = ParameterType::path, .doc = "the folder of the backups", .fallback = "backups"},
@@ -173,10 +186,10 @@ Pipeline Workspace::database_only() const {
   return load({"<database>", "steps: [{run: 'true'}]\n"}, "", "", {});
 }
 
-const database::Dialect& Workspace::dialect_for(
-    const std::string& operation, const std::function<bool(const database::Capabilities&)>& is_able) const {
+const database::Dialect& Workspace::dialect_for(const std::string& operation,
+                                                const std::function<bool(const database::Dialect&)>& is_able) const {
   const database::Dialect& dialect = database::dialect_of(url_of(database_only()).engine);
-  if (is_able(dialect.capabilities())) return dialect;
+  if (is_able(dialect)) return dialect;
   throw Error(ErrorKind::usage,
               "'deployer " + operation + "' of a " + std::string(dialect.name()) + " database is not in this version");
 }

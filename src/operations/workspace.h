@@ -16,7 +16,6 @@
 namespace deployer {
 
 namespace database {
-struct Capabilities;
 struct Url;
 class Dialect;
 }  // namespace database
@@ -60,10 +59,10 @@ class Workspace {
   /// The database that flag, environment or settings name, without any document: what `migrate` and `backup` work on.
   /// A pipeline without steps that holds it; `url` is absent where none is configured.
   Pipeline database_only() const;
-  /// The dialect of that database, for an operation (`backup`) that this version has only for one of this capability.
+  /// The dialect of that database, for an operation (`backup`) that this version has only for some.
   /// Error `usage` for another one, before anything is connected.
   const database::Dialect& dialect_for(const std::string& operation,
-                                       const std::function<bool(const database::Capabilities&)>& is_able) const;
+                                       const std::function<bool(const database::Dialect&)>& is_able) const;
   /// Its identity, or empty where none is configured or its URL is wrong.
   std::string database_identity() const;
 
