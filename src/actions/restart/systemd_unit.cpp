@@ -22,7 +22,7 @@ namespace {
 constexpr Duration ready_unit_moment = std::chrono::milliseconds(500);
 constexpr Duration silent_unit_moment = std::chrono::seconds(2);
 constexpr Duration restarted_unit_moment = std::chrono::seconds(5);
-constexpr Duration unit_pause = std::chrono::milliseconds(100);
+constexpr Duration unit_pause = std::chrono::milliseconds(150);
 constexpr int most_unit_restarts = 3;
 constexpr std::size_t longest_unit_name = 255;
 constexpr const char* unit_properties =
@@ -143,14 +143,14 @@ class UnitWatch {
   }
 
   Duration moment(const UnitState& now) const {
-    if (restarts(now) > 0) return restarted_unit_moment;
+    if (now.restarts > 0) return restarted_unit_moment;
     const bool silent = now.type == "simple" || now.type == "exec" || now.type == "idle";
     return silent ? silent_unit_moment : ready_unit_moment;
   }
 
   void refuse_failed(const UnitState& now) const {
-    if (restarts(now) >= most_unit_restarts) {
-      throw error("does not stay up: systemd started it again " + std::to_string(restarts(now)) + " times", now);
+    if (now.restarts >= most_unit_restarts) {
+      throw error("does not stay up: systemd started it again " + std::to_string(now.restarts) + " times", now);
     }
     if (now.has_job) return;
     if (now.active == "failed") throw error("failed", now);
@@ -168,11 +168,6 @@ class UnitWatch {
   bool ended_well(const UnitState& now) const {
     return !now.has_job && now.active == "inactive" && now.type == "oneshot" && start_.in_time &&
            start_.complaint.empty();
-  }
-
-  /// systemd counts from nothing again where somebody starts a unit.
-  int restarts(const UnitState& now) const {
-    return now.restarts >= start_.restarts ? now.restarts - start_.restarts : now.restarts;
   }
 
   Error error(const std::string& what, const UnitState& now) const {
@@ -280,9 +275,10 @@ UnitStart start_unit(ActionContext& context, const std::string& unit) {
     before = unit_state(context, unit);
   }
   must_be_startable(unit, before);
-  // Also starts that go well count against the limit. A unit that is not loaded has none, and systemctl says so.
+  // Also starts that go well count against the limit. It sets the number of systemd's own restarts to nothing, too. A
+  // unit that is not loaded has neither, and systemctl says so.
   look(context, {"systemctl", "--no-ask-password", "reset-failed", "--", unit}, "starting " + unit);
-  UnitStart start{context.now(), unit_state(context, unit).restarts, true, ""};
+  UnitStart start{context.now(), true, ""};
   Command command;
   command.argv = {"systemctl", "--no-ask-password", "restart", "--", unit};
   command.env = context.environment();

@@ -17,7 +17,7 @@ struct UnitState {
   std::string type;        ///< of a service: simple, notify, oneshot, …; empty for other kinds of units
   std::string result;      ///< of a service: success, exit-code, timeout, …
   std::string invocation;  ///< new with each start, also with those that systemd makes by itself
-  int restarts = 0;        ///< starts by systemd itself since somebody started it
+  int restarts = 0;        ///< starts by systemd itself since somebody has started it
   int main_pid = 0;
   int main_status = 0;  ///< exit status or signal of the last main process
   bool has_job = false;
@@ -34,7 +34,6 @@ struct UnitState {
 /// A start that systemd has accepted, and what came of its job.
 struct UnitStart {
   std::chrono::system_clock::time_point since;
-  int restarts = 0;       ///< of systemd's own, before it
   bool in_time = true;    ///< the job was over within `ready_within`
   std::string complaint;  ///< why the job failed; empty where it was done
 };
