@@ -78,9 +78,10 @@ TEST(Settings, AreReadFromTheFileThatWasAskedFor) {
 
 TEST(Settings, TellEveryMistakeInOneGo) {
   Project project;
-  project.folder.write("etc/deployer.yml",
-                       "lok_timeout: 1s\nbackup_enabled: yes\nmigrations: {director: x, lock_wait: 1s}\n"
-                       "databse: {}\nserver: {listen: x}\nchecks: {disk_free: 2, lock_waits: -1}\nstate: /a\nstate: /b\n");
+  project.folder.write(
+      "etc/deployer.yml",
+      "lok_timeout: 1s\nbackup_enabled: yes\nmigrations: {director: x, undo_copy: 1GiB}\n"
+      "databse: {}\nserver: {listen: x}\nchecks: {disk_free: 2, lock_waits: -1}\nstate: /a\nstate: /b\n");
   project.request.environment["DEPLOYER_LOCK_TIMEOUT"] = "5";
   project.request.environment["DEPLOYER_MIGRATIONS_HOLD_FOR"] = "7d";
   project.request.environment["DEPLOYER_SERVER_LISTEN"] = "x";
@@ -97,11 +98,11 @@ etc/deployer.yml:2:17: error: 'backup_enabled' must be true or false, not 'yes'
     backup_enabled: yes
                     ^
 etc/deployer.yml:3:14: error: unknown key 'director' in 'migrations'
-    migrations: {director: x, lock_wait: 1s}
+    migrations: {director: x, undo_copy: 1GiB}
                  ^
     hint: did you mean 'directory'?
-etc/deployer.yml:3:27: error: 'migrations.lock_wait' is not in this version
-    migrations: {director: x, lock_wait: 1s}
+etc/deployer.yml:3:27: error: 'migrations.undo_copy' is not in this version
+    migrations: {director: x, undo_copy: 1GiB}
                               ^
 etc/deployer.yml:4:1: error: unknown key 'databse' in the settings
     databse: {}
