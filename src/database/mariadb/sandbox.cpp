@@ -48,7 +48,7 @@ std::vector<std::string> server_words(const SandboxPrograms& programs, const San
       "--skip-name-resolve",
       // It is thrown away at its end, so nothing need be durable.
       "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-fast-shutdown=2",
-      "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-buffer-pool-load-at-startup=0",
+      "--innodb-buffer-pool-size=64M", sandbox_log_size, "--innodb-buffer-pool-load-at-startup=0",
       "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M", "--performance-schema=OFF", "--max-connections=32"};
   if (like.page_size != "16384") words.push_back("--innodb-page-size=" + like.page_size);
   words.push_back("--default-time-zone=" + like.time_zone);

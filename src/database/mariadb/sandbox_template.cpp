@@ -51,7 +51,7 @@ void sync_file_system(const fs::path& folder) {
 }
 
 std::vector<std::string> data_options(const fs::path& data, const SandboxLikeness& like) {
-  std::vector<std::string> options = {"--no-defaults", "--datadir=" + data.string()};
+  std::vector<std::string> options = {"--no-defaults", "--datadir=" + data.string(), sandbox_log_size};
   if (like.page_size != usual_page_size) options.push_back("--innodb-page-size=" + like.page_size);
   return options;
 }
@@ -116,8 +116,7 @@ void fill_sandbox_data(const SandboxHome& home, const SandboxPrograms& programs,
     std::vector<std::string> words = data_options(data, like);
     // --force: also where the machine's own name cannot be looked up. Nobody logs in as root, who cannot be anybody
     // else than the machine's own.
-    words.insert(words.end(), {"--force", "--skip-test-db", "--auth-root-authentication-method=socket",
-                               "--innodb-log-file-size=8M"});
+    words.insert(words.end(), {"--force", "--skip-test-db", "--auth-root-authentication-method=socket"});
     words.insert(words.begin(), programs.prepare.string());
     run_in_sandbox(sandbox_command(programs, home, machine, words), machine, "prepare a data folder", deadline);
     if (like.has_zones) load_zones(home, programs, like, data, machine, deadline);
