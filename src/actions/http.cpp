@@ -139,7 +139,7 @@ class HttpAction : public Action {
     return response;
   }
 
-  ActionSpec spec_{"http", "Sends a request over HTTP and looks at the answer.", http_inputs()};
+  ActionSpec spec_{"http", "Sends a request over HTTP and looks at the answer.", http_inputs(), true, false, true};
 };
 
 }  // namespace

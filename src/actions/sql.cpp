@@ -321,7 +321,7 @@ class SqlAction : public Action {
   }
 
  private:
-  ActionSpec spec_{"sql", "Runs SQL on a database.", sql_inputs()};
+  ActionSpec spec_{"sql", "Runs SQL on a database.", sql_inputs(), true, false, true};
 };
 
 }  // namespace
