@@ -6,7 +6,9 @@
 #include "backups/catalogue.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "database/dialect.h"
 #include "migrations/status.h"
+#include "system/machine.h"
 
 namespace deployer {
 
@@ -26,7 +28,7 @@ class BackupAction : public Action {
  public:
   const ActionSpec& spec() const override { return spec_; }
 
-  void check(ActionContext& context) const override { need_capable_database(context); }
+  void check(ActionContext& context) const override { need_database(context); }
 
   StepPlan plan(ActionContext& context) const override {
     return {"back the database up into " + backup_folder(context).string(), {}, {}, "the backup stays"};
@@ -36,7 +38,7 @@ class BackupAction : public Action {
     const std::string path = text_input(context.inputs(), "path");
     const std::filesystem::path folder = path.empty() ? backup_folder(context) : context.path(path).parent_path();
     const Json made = context.effect("backup", {{"folder", folder.string()}}, [&] {
-      return backups::create(context.database(), request(context), context.files(), context.deadline(),
+      return backups::create(context.database(), request(context), context.machine(), context.deadline(),
                              [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
                                context.progress(done, total, phase);
                              })
@@ -71,8 +73,10 @@ class BackupAction : public Action {
     request.scratch = context.state_folder() / "scratch";
     request.tags = list_input(context.inputs(), "tag");
     request.run = context.run_id();
-    request.revision =
-        migrations::ids_json(migrations::current_of(history_of(context).read(context.database(), context.deadline())));
+    const auto applied = history_of(context).read(context.database(), context.deadline());
+    request.revision = migrations::ids_json(migrations::current_of(applied));
+    // On a server deployer's own tables are in no backup.
+    if (context.database().dialect().server() != nullptr) request.history = migrations::history_json(applied);
     request.now = context.now();
     request.check = check_named(text_input(context.inputs(), "verify"));
     return request;
@@ -89,7 +93,10 @@ class BackupAction : public Action {
                      .type = ParameterType::list,
                      .doc = "tags, which retention can keep",
                      .repeated_or_single = true},
-                    declare_input("path", ParameterType::path, "a file of your own instead of the backup folder")}};
+                    declare_input("path", ParameterType::path, "a file of your own instead of the backup folder")},
+                   true,
+                   false,
+                   true};
 };
 
 }  // namespace

@@ -9,7 +9,10 @@
 #include "backups/stored_file.h"
 #include "backups/verify.h"
 #include "database/dialect.h"
+#include "database/dump.h"
+#include "database/server.h"
 #include "system/files.h"
+#include "system/machine.h"
 #include "system/stream/stream.h"
 
 namespace deployer::backups {
@@ -19,9 +22,10 @@ namespace fs = std::filesystem;
 namespace {
 
 void refuse_what_cannot_be(const database::Session& session, const BackupRequest& request) {
-  if (!session.dialect().capabilities().online_backup) {
-    throw Error(ErrorKind::invalid, fmt::format("a backup of a {} database needs an engine that is not there yet",
-                                                session.dialect().name()));
+  const database::Dialect& dialect = session.dialect();
+  if (dialect.server() != nullptr) return;
+  if (!dialect.capabilities().online_backup) {
+    throw Error(ErrorKind::invalid, fmt::format("a {} database cannot be backed up", dialect.name()));
   }
   if (!request.tables.empty()) {
     throw Error(ErrorKind::invalid, "a backup of some tables alone is not possible with this database",
@@ -75,37 +79,91 @@ Place timed_place(const BackupRequest& request, std::string_view engine, Files& 
   }
 }
 
-/// The copy's bytes as the backup stores them; sizes and digest go into the manifest.
-void store(const Place& place, NewFile& out, Manifest& manifest, const Files& files, const Deadline& deadline,
-           const Progress& progress) {
-  const fs::path copy = out.copy();
-  const std::uint64_t total = files.info(copy).value_or(FileInfo{}).bytes;
-  Sha256 digest;
-  FunctionSink stored([&](std::string_view piece) {
-    digest.update(piece);
-    out.write(piece);
-    manifest.bytes += piece.size();
+/// Takes a backup's content and stores it as its format says; sizes and digest go into the manifest.
+class Storing {
+ public:
+  Storing(const Place& place, NewFile& out, Manifest& manifest)
+      : out_(out),
+        manifest_(manifest),
+        stored_([this](std::string_view piece) { store(piece); }),
+        compressor_(stored_),
+        first_(place.format == Format::zstd ? static_cast<ByteSink&>(compressor_) : stored_) {}
+
+  void write(std::string_view piece) {
+    first_.write(piece);
+    manifest_.bytes_raw += piece.size();
+  }
+  void commit() {
+    first_.finish();
+    manifest_.digest = digest_.hex();
+    out_.commit();
+  }
+
+ private:
+  void store(std::string_view piece) {
+    digest_.update(piece);
+    out_.write(piece);
+    manifest_.bytes += piece.size();
+  }
+
+  NewFile& out_;
+  Manifest& manifest_;
+  Sha256 digest_;
+  FunctionSink stored_;
+  ZstdCompressor compressor_;
+  ByteSink& first_;
+};
+
+/// A database file: its own consistent copy beside the backup first, which is then counted and stored.
+void store_file(database::Session& session, Place& place, Manifest& manifest, const Files& files,
+                const Deadline& deadline, const Progress& progress) {
+  const fs::path copy = place.out.copy();
+  session.dialect().copy_to_file(session, copy, deadline, [&](std::uint64_t done, std::uint64_t total) {
+    if (progress) progress("copying", done, total);
   });
-  ZstdCompressor compressor(stored);
-  ByteSink& first = place.format == Format::zstd ? static_cast<ByteSink&>(compressor) : stored;
+  {
+    const std::unique_ptr<database::Session> opened = open_copy(session.url(), copy, deadline);
+    DatabaseContent content = read_content(*opened, deadline);
+    manifest.fingerprint = std::move(content.fingerprint);
+    manifest.tables = std::move(content.tables);
+  }
+  const std::uint64_t total = files.info(copy).value_or(FileInfo{}).bytes;
+  Storing storing(place, place.out, manifest);
   files.read_in_pieces(copy, [&](std::string_view piece) {
     deadline.check("compressing " + copy.string());
-    first.write(piece);
-    manifest.bytes_raw += piece.size();
+    storing.write(piece);
     if (progress) progress("compressing", manifest.bytes_raw, total);
   });
-  first.finish();
-  manifest.digest = digest.hex();
-  out.commit();
+  storing.commit();
+  place.out.remove_copy();
+}
+
+/// A server's schema: its dump goes into the file as it comes, and is counted on the way.
+void store_schema(database::Session& session, const BackupRequest& request, Place& place, Manifest& manifest,
+                  const Machine& machine, const Deadline& deadline, const Progress& progress) {
+  database::DumpOptions options;
+  options.tables = request.tables;
+  if (progress) options.progress = [&](std::uint64_t done, std::uint64_t total) { progress("dumping", done, total); };
+  Storing storing(place, place.out, manifest);
+  database::Dumped dumped = session.dialect().server()->dump(session, options, machine, deadline,
+                                                             [&](std::string_view piece) { storing.write(piece); });
+  storing.commit();
+  manifest.partial = !request.tables.empty();
+  manifest.fingerprint = dumped.schema.fingerprint();
+  manifest.tables = std::move(dumped.tables);
+  manifest.log_position = std::move(dumped.log_position);
+  manifest.inconsistent = std::move(dumped.inconsistent);
+  manifest.unfaithful = std::move(dumped.unfaithful);
+  manifest.load_with = std::move(dumped.load_with);
 }
 
 /// Looks at the stored file as far as it was asked for, and notes it. Error `failed` if it is bad.
-void check_stored(const database::Url& url, Manifest& manifest, const BackupRequest& request, Files& files,
+void check_stored(const database::Url& url, Manifest& manifest, const BackupRequest& request, const Machine& machine,
                   const Deadline& deadline, const Progress& progress) {
   if (request.check == Check::none) return;
   const Finding finding = request.check == Check::drill
-                              ? drill(manifest, url, request.scratch, files, deadline, progress)
-                              : verify(manifest, files, deadline, progress);
+                              ? drill(manifest, url, request.scratch, machine, deadline, progress)
+                              : verify(manifest, machine.files, deadline, progress);
   if (!finding.good()) throw Error(ErrorKind::failed, "the backup is not good: " + finding.problems.front());
   manifest.verified_at = request.now;
   if (request.check == Check::drill) {
@@ -116,8 +174,9 @@ void check_stored(const database::Url& url, Manifest& manifest, const BackupRequ
 
 }  // namespace
 
-Manifest create(database::Session& session, const BackupRequest& request, Files& files, const Deadline& deadline,
-                const Progress& progress) {
+Manifest create(database::Session& session, const BackupRequest& request, const Machine& machine,
+                const Deadline& deadline, const Progress& progress) {
+  Files& files = machine.files;
   refuse_what_cannot_be(session, request);
   const database::Dialect& dialect = session.dialect();
   Place place =
@@ -129,21 +188,16 @@ Manifest create(database::Session& session, const BackupRequest& request, Files&
   manifest.engine = dialect.name();
   manifest.created_at = request.now;
   manifest.revision = request.revision;
+  manifest.history = request.history;
   manifest.tags = request.tags;
   manifest.run = request.run;
 
-  dialect.copy_to_file(session, place.out.copy(), deadline, [&](std::uint64_t done, std::uint64_t total) {
-    if (progress) progress("copying", done, total);
-  });
-  {
-    const std::unique_ptr<database::Session> copy = open_copy(session.url(), place.out.copy(), deadline);
-    DatabaseContent content = read_content(*copy, deadline);
-    manifest.fingerprint = std::move(content.fingerprint);
-    manifest.tables = std::move(content.tables);
+  if (dialect.server() != nullptr) {
+    store_schema(session, request, place, manifest, machine, deadline, progress);
+  } else {
+    store_file(session, place, manifest, files, deadline, progress);
   }
-  store(place, place.out, manifest, files, deadline, progress);
-  place.out.remove_copy();
-  check_stored(session.url(), manifest, request, files, deadline, progress);
+  check_stored(session.url(), manifest, request, machine, deadline, progress);
   publish(manifest, files);
   place.out.keep();
   return manifest;

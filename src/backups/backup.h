@@ -9,6 +9,10 @@
 #include "base/deadline.h"
 #include "database/session.h"
 
+namespace deployer {
+struct Machine;
+}
+
 namespace deployer::backups {
 
 /// How far a new backup is looked at before it counts.
@@ -23,10 +27,11 @@ struct BackupRequest {
   std::filesystem::path path;       ///< a file of the caller's choice instead; its suffix says the format
   std::filesystem::path project;    ///< what a relative database file is relative to
   std::filesystem::path scratch;    ///< where a drill may make files
-  std::vector<std::string> tables;  ///< only these; refused where a backup is the whole database
+  std::vector<std::string> tables;  ///< only these, of a server; a file is backed up whole
   std::vector<std::string> tags;
   std::string run;
   Json revision = nullptr;  ///< the database's, for the manifest
+  Json history = nullptr;   ///< the rows of the table of revisions, for the manifest
   Time now;
   Check check = Check::checksum;
 };
@@ -34,11 +39,12 @@ struct BackupRequest {
 /// Makes a backup: a consistent copy while others write, its schema and rows counted, compressed, synced, read back,
 /// and then its manifest, which makes it one. Until then, and after any failure, there is no backup and no file (after
 /// a crash there is a leftover: catalogue.h). The name is `backup_YYYYMMDD_HHMMSS` (UTC), with `-2`, `-3`, … where it
-/// is taken. Needs room for the copy and the backup in the folder.
-/// Errors: `invalid` for a path whose suffix is no format, for `tables`, and for a database without online backup;
-/// `usage` for a path that is taken; `failed` ("the backup is not good: …") if the check finds it bad; what the
-/// database and the disk say.
-Manifest create(database::Session& session, const BackupRequest& request, Files& files, const Deadline& deadline,
-                const Progress& progress = {});
+/// is taken. Of a database file the folder needs room for the copy and the backup; a server's schema is dumped
+/// (database/dump.h) straight into the backup.
+/// Errors: `invalid` for a path whose suffix is no format, and for `tables` of a database that is a file; `usage` for a
+/// path that is taken; `failed` ("the backup is not good: …") if the check finds it bad, or where the schema changes
+/// all the time; what the database and the disk say.
+Manifest create(database::Session& session, const BackupRequest& request, const Machine& machine,
+                const Deadline& deadline, const Progress& progress = {});
 
 }  // namespace deployer::backups

@@ -1,6 +1,9 @@
 #include "backups/manifest.h"
 
+#include <fmt/format.h>
+
 #include "base/id.h"
+#include "base/text.h"
 #include "system/files.h"
 
 namespace deployer::backups {
@@ -23,26 +26,42 @@ std::optional<Time> manifest_time(const Json& json, const char* key) {
 
 fs::path Manifest::manifest_file() const { return file.parent_path() / (name + ".json"); }
 
+std::string Manifest::restore_command() const {
+  if (load_with.empty()) return {};
+  const std::string quoted = shell_quote(file.string());
+  const bool packed = file.extension() == ".zst";
+  return packed ? fmt::format("zstd -dc {} | {}", quoted, load_with) : fmt::format("{} < {}", load_with, quoted);
+}
+
 Json Manifest::json() const {
   Json contents = Json::object();
   for (const auto& [table, rows] : tables) contents[table] = {{"rows", rows.rows}, {"sum", rows.sum}};
-  return {{"name", name},
-          {"file", file.string()},
-          {"database", database},
-          {"engine", engine},
-          {"created_at", rfc3339(created_at)},
-          {"revision", revision},
-          {"bytes", bytes},
-          {"bytes_raw", bytes_raw},
-          {"digest", digest},
-          {"encrypted", encrypted},
-          {"tags", tags},
-          {"run", run.empty() ? Json(nullptr) : Json(run)},
-          {"verified_at", manifest_time(verified_at)},
-          {"drilled_at", manifest_time(drilled_at)},
-          {"restore_ms", restore_ms ? Json(restore_ms->count()) : Json(nullptr)},
-          {"fingerprint", fingerprint},
-          {"tables", contents}};
+  Json json = {{"name", name},
+               {"file", file.string()},
+               {"database", database},
+               {"engine", engine},
+               {"created_at", rfc3339(created_at)},
+               {"revision", revision},
+               {"bytes", bytes},
+               {"bytes_raw", bytes_raw},
+               {"digest", digest},
+               {"encrypted", encrypted},
+               {"tags", tags},
+               {"run", run.empty() ? Json(nullptr) : Json(run)},
+               {"verified_at", manifest_time(verified_at)},
+               {"drilled_at", manifest_time(drilled_at)},
+               {"restore_ms", restore_ms ? Json(restore_ms->count()) : Json(nullptr)},
+               {"fingerprint", fingerprint},
+               {"tables", contents}};
+  if (load_with.empty()) return json;
+  json["history"] = history;
+  json["partial"] = partial;
+  json["log_position"] = log_position.empty() ? Json(nullptr) : Json(log_position);
+  json["inconsistent"] = inconsistent;
+  json["unfaithful"] = unfaithful;
+  json["load_with"] = load_with;
+  json["restore_with"] = restore_command();
+  return json;
 }
 
 Result<Manifest> Manifest::from(const Json& json, const fs::path& folder) {
@@ -65,6 +84,14 @@ Result<Manifest> Manifest::from(const Json& json, const fs::path& folder) {
     if (json.contains("restore_ms") && json["restore_ms"].is_number_integer()) {
       manifest.restore_ms = Duration(json["restore_ms"].get<Duration::rep>());
     }
+    manifest.history = json.value("history", Json(nullptr));
+    manifest.partial = json.value("partial", false);
+    if (json.contains("load_with")) {
+      manifest.load_with = json["load_with"].get<std::string>();
+      if (json.at("log_position").is_string()) manifest.log_position = json["log_position"].get<std::string>();
+      manifest.inconsistent = json.at("inconsistent").get<std::vector<std::string>>();
+      manifest.unfaithful = json.at("unfaithful").get<std::vector<std::string>>();
+    }
     manifest.fingerprint = json.at("fingerprint").get<std::string>();
     for (const auto& [table, content] : json.at("tables").items()) {
       manifest.tables[table] = {content.at("rows").get<std::uint64_t>(), content.at("sum").get<std::string>()};
@@ -76,8 +103,10 @@ Result<Manifest> Manifest::from(const Json& json, const fs::path& folder) {
 }
 
 void publish(const Manifest& manifest, Files& files) {
-  Json stored = manifest.json();
-  stored["file"] = manifest.file.filename().string();
+  // Both can be moved: neither knows its folder.
+  Manifest beside = manifest;
+  beside.file = manifest.file.filename();
+  Json stored = beside.json();
   files.publish(manifest.manifest_file(), dump_pretty(stored) + "\n", 0600);
 }
 

@@ -38,6 +38,14 @@ struct Manifest {
   std::optional<Time> drilled_at;
   std::optional<Duration> restore_ms;  ///< how long the last drill took to restore it
 
+  // Of servers alone; empty for a database that is a file.
+  Json history = nullptr;                 ///< the rows of the table of revisions, which is in no backup
+  bool partial = false;                   ///< it holds chosen tables alone
+  std::string log_position;               ///< where the binary log stood at the moment of the backup
+  std::vector<std::string> inconsistent;  ///< tables without transactions: not of that moment
+  std::vector<std::string> unfaithful;    ///< what the backup does not hold as it is, a sentence each
+  std::string load_with;                  ///< the client's command that takes the unpacked file on standard input
+
   std::string fingerprint;                            ///< of the schema
   std::map<std::string, database::RowDigest> tables;  ///< of every table, without deployer's own
 
@@ -47,6 +55,8 @@ struct Manifest {
   static Result<Manifest> from(const Json& json, const std::filesystem::path& folder);
 
   std::filesystem::path manifest_file() const;
+  /// The command that restores it without deployer, for a shell, without password; empty for a database that is a file.
+  std::string restore_command() const;
 };
 
 /// Writes the manifest beside the backup, whole or not at all. Errors `io`, `no_space`.

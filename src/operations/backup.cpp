@@ -15,6 +15,7 @@
 #include "operations/verbs.h"
 #include "operations/workspace.h"
 #include "system/files.h"
+#include "system/machine.h"
 
 namespace deployer {
 
@@ -32,7 +33,9 @@ Execution one_step_run(const Workspace& workspace, const std::string& name, cons
   return execution;
 }
 
-bool copies_online(const database::Capabilities& able) { return able.online_backup; }
+bool can_back_up(const database::Dialect& dialect) {
+  return dialect.server() != nullptr || dialect.capabilities().online_backup;
+}
 
 /// The file that a name means, found before there is a run. Nothing where there is no database yet to restore into:
 /// then the step finds it.
@@ -55,6 +58,32 @@ std::string backup_state(const backups::Manifest& backup) {
   return backup.verified_at ? "verified" : "unverified";
 }
 
+/// Into an empty schema, which nobody can lose anything of: no run.
+Reply restore_elsewhere(const Workspace& workspace, const Json& request) {
+  App& app = workspace.app();
+  if (request.contains("tables")) {
+    throw Error(ErrorKind::usage, "--tables cannot be with --into", "a backup is restored whole into an empty schema");
+  }
+  const database::Url url = value_or_throw(database::parse_url(request["into"].get<std::string>()));
+  const Deadline deadline = Deadline::never(app.stop.stop());
+  const auto session = database::open(url, workspace.project(), database::Access::existing, deadline);
+  std::string name = request.at("name");
+  if (name.find('/') != std::string::npos) name = (app.cwd / name).lexically_normal().string();
+  const backups::Source source = backups::find_source(name, backups_folder(workspace), *session, app.files);
+  const auto path = app.environment.find("PATH");
+  const Machine machine{app.files, app.processes, path == app.environment.end() ? std::string() : path->second};
+  const backups::Restored restored = backups::restore_into(*session, source, machine, deadline);
+  return {0,
+          fmt::format("restored {} into {}: {} tables, {} rows{}\n", source.file.filename().string(), url.masked(),
+                      restored.tables, restored.rows, restored.compared ? ", compared with its manifest" : ""),
+          {{"file", source.file.string()},
+           {"into", url.masked()},
+           {"tables", restored.tables},
+           {"rows", restored.rows},
+           {"compared", restored.compared},
+           {"duration_ms", restored.took.count()}}};
+}
+
 Json output_of(const RunState& state, const std::string& uses, const std::string& key) {
   for (const StepState& step : state.steps) {
     if (step.uses == uses && step.outputs.contains(key)) return step.outputs[key];
@@ -66,7 +95,7 @@ Json output_of(const RunState& state, const std::string& uses, const std::string
 
 Reply create_backup(App& app, const Json& request) {
   Workspace workspace(app);
-  workspace.dialect_for("backup", copies_online);
+  workspace.dialect_for("backup", can_back_up);
   Json with = Json::object();
   if (request.contains("path"))
     with["path"] = (app.cwd / request["path"].get<std::string>()).lexically_normal().string();
@@ -111,10 +140,11 @@ Reply list_backups(App& app, const Json& /*request*/) {
 
 Reply restore_backup(App& app, const Json& request) {
   Workspace workspace(app);
+  if (request.contains("into")) return restore_elsewhere(workspace, request);
   std::string name = request.at("name");
   // A path is of the folder that one stands in; a bare name is one of the backup folder.
   if (name.find('/') != std::string::npos) name = (app.cwd / name).lexically_normal().string();
-  workspace.dialect_for("restore", copies_online);
+  workspace.dialect_for("restore", can_back_up);
   name = backup_named(workspace, name).value_or(name).string();
   const std::string question = "this replaces the content of the database by " + name + ". Go on?";
   if (workspace.settings().flag("require_confirmation_for_destructive_ops") && !app.yes &&
@@ -123,7 +153,9 @@ Reply restore_backup(App& app, const Json& request) {
   }
   Json steps = Json::array();
   if (workspace.settings().flag("backup_enabled")) steps.push_back({{"uses", "backup"}, {"with", {{"tag", "safety"}}}});
-  steps.push_back({{"uses", "restore"}, {"with", {{"name", name}}}});
+  Json with = {{"name", name}};
+  if (request.contains("tables")) with["tables"] = request["tables"];
+  steps.push_back({{"uses", "restore"}, {"with", with}});
   const RunState state = execute(workspace, one_step_run(workspace, "restore", steps, request));
   return {state.exit_status.value_or(1), "", migration_json(state, "restored")};
 }

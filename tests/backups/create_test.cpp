@@ -19,6 +19,7 @@ using deployer::test::read_file;
 using test::at_two;
 using test::error_of;
 using test::Library;
+using test::machine_of;
 using test::names_in;
 using test::soon_enough;
 using testing::AnyOf;
@@ -33,7 +34,7 @@ TEST(CreateBackup, MakesAFileAndItsManifestAndNothingElse) {
   request.run = "20261124T020000000-abcdef";
   request.revision = "9a385a344ba4";
   Files files;
-  const Manifest manifest = create(library.session(), request, files, soon_enough());
+  const Manifest manifest = create(library.session(), request, machine_of(files), soon_enough());
   EXPECT_EQ(manifest.name, "backup_20261124_020000");
   EXPECT_THAT(names_in(library.backups()),
               ElementsAre("backup_20261124_020000.json", "backup_20261124_020000.sqlite.zst"));
@@ -68,7 +69,7 @@ TEST(CreateBackup, ManyAtOnceGetANameEach) {
     threads.emplace_back([&library] {
       const auto session = library.open();
       Files files;
-      EXPECT_NO_THROW(create(*session, library.request(), files, soon_enough()));
+      EXPECT_NO_THROW(create(*session, library.request(), machine_of(files), soon_enough()));
     });
   }
   threads.clear();
@@ -82,13 +83,13 @@ TEST(CreateBackup, ThePathSaysNameAndFormat) {
   Files files;
   BackupRequest request = library.request();
   request.path = library / "own.sqlite";
-  const Manifest plain = create(library.session(), request, files, soon_enough());
+  const Manifest plain = create(library.session(), request, machine_of(files), soon_enough());
   EXPECT_EQ(plain.name, "own");
   EXPECT_EQ(read_file(library / "own.sqlite").substr(0, 15), "SQLite format 3");
   EXPECT_EQ(plain.bytes, plain.bytes_raw);
   EXPECT_TRUE(verify(plain, files, soon_enough()).good());
   request.path = library / "other.sqlite.zst";
-  const Manifest compressed = create(library.session(), request, files, soon_enough());
+  const Manifest compressed = create(library.session(), request, machine_of(files), soon_enough());
   EXPECT_EQ(compressed.name, "other");
   EXPECT_LT(compressed.bytes, compressed.bytes_raw);
 }
@@ -99,7 +100,7 @@ TEST(CreateBackup, APathInAnotherFormatIsRefusedWithAHint) {
   BackupRequest request = library.request();
   for (const char* name : {"own.sql", "own", ".sqlite", "own.sqlite.gz"}) {
     request.path = library / name;
-    const Error error = error_of([&] { create(library.session(), request, files, soon_enough()); });
+    const Error error = error_of([&] { create(library.session(), request, machine_of(files), soon_enough()); });
     EXPECT_EQ(error.kind, ErrorKind::invalid);
     EXPECT_EQ(error.message, request.path.string() + " says no format of a backup by its suffix");
     EXPECT_EQ(error.hint, ".sqlite.zst is compressed, .sqlite is a plain copy");
@@ -112,7 +113,7 @@ TEST(CreateBackup, ABackupNeverReplacesAFile) {
   BackupRequest request = library.request();
   request.path = library / "own.sqlite";
   library.folder().write("own.sqlite", "precious");
-  const Error error = error_of([&] { create(library.session(), request, files, soon_enough()); });
+  const Error error = error_of([&] { create(library.session(), request, machine_of(files), soon_enough()); });
   EXPECT_EQ(error.kind, ErrorKind::usage);
   EXPECT_EQ(error.message, request.path.string() + " or its manifest is there already");
   EXPECT_TRUE(remove_leftovers(library.folder().path(), files).empty());
@@ -124,7 +125,7 @@ TEST(CreateBackup, AFolderOfAPathThatIsNotThereIsNamed) {
   Files files;
   BackupRequest request = library.request();
   request.path = library / "none/own.sqlite";
-  const Error error = error_of([&] { create(library.session(), request, files, soon_enough()); });
+  const Error error = error_of([&] { create(library.session(), request, machine_of(files), soon_enough()); });
   EXPECT_EQ(error.kind, ErrorKind::not_found);
   EXPECT_EQ(error.message, "there is no folder " + (library / "none").string());
 }
@@ -134,7 +135,7 @@ TEST(CreateBackup, SomeTablesAloneAreRefused) {
   Files files;
   BackupRequest request = library.request();
   request.tables = {"books"};
-  const Error error = error_of([&] { create(library.session(), request, files, soon_enough()); });
+  const Error error = error_of([&] { create(library.session(), request, machine_of(files), soon_enough()); });
   EXPECT_EQ(error.kind, ErrorKind::invalid);
   EXPECT_EQ(error.message, "a backup of some tables alone is not possible with this database");
   EXPECT_FALSE(fs::exists(library.backups()));
@@ -178,7 +179,7 @@ TEST(CreateBackup, IsConsistentWhileWritersGoOn) {
   ended = true;
   writer.join();
   Files files;
-  restore(library.session(), {manifest.file, manifest}, library.scratch(), files, soon_enough());
+  restore(library.session(), {manifest.file, manifest}, library.scratch(), machine_of(files), soon_enough());
   EXPECT_GT(library.number("SELECT count(*) FROM ledger"), 0);
   EXPECT_EQ(library.number("SELECT sum(amount) FROM ledger"), library.number("SELECT amount FROM total"));
   EXPECT_EQ(library.rows(), manifest.tables);
@@ -190,10 +191,11 @@ TEST(CreateBackup, TellsHowFarItIs) {
   BackupRequest request = library.request();
   request.check = Check::checksum;
   Files files;
-  create(library.session(), request, files, soon_enough(), [&](std::string_view phase, auto done, auto total) {
-    EXPECT_LE(done, total);
-    if (phases.empty() || phases.back() != phase) phases.emplace_back(phase);
-  });
+  create(library.session(), request, machine_of(files), soon_enough(),
+         [&](std::string_view phase, auto done, auto total) {
+           EXPECT_LE(done, total);
+           if (phases.empty() || phases.back() != phase) phases.emplace_back(phase);
+         });
   EXPECT_THAT(phases, ElementsAre("copying", "compressing", "checking"));
 }
 
@@ -205,7 +207,7 @@ TEST(CreateBackup, LeavesNothingWhenItIsCancelled) {
     request.check = Check::checksum;
     Files files;
     const Error error = error_of([&] {
-      create(library.session(), request, files, Deadline::never(stop.get_token()),
+      create(library.session(), request, machine_of(files), Deadline::never(stop.get_token()),
              [&](std::string_view phase, auto, auto) {
                if (phase == at) throw Error(ErrorKind::cancelled, "cancelled: " + std::string(phase));
              });
@@ -230,7 +232,7 @@ void with_each_call_failing(int code) {
     request.check = Check::checksum;
     bool made = false;
     try {
-      create(library.session(), request, files, soon_enough());
+      create(library.session(), request, machine_of(files), soon_enough());
       made = true;
     } catch (const Error& error) {
       EXPECT_THAT(error.kind, AnyOf(ErrorKind::io, ErrorKind::no_space));
@@ -259,7 +261,7 @@ TEST(CreateBackup, LeavesNothingOnADiskThatStaysFull) {
     Files files(disk);
     bool failed = false;
     try {
-      create(library.session(), library.request(), files, soon_enough());
+      create(library.session(), library.request(), machine_of(files), soon_enough());
     } catch (const Error& error) {
       failed = true;
       EXPECT_EQ(error.kind, ErrorKind::no_space);
@@ -281,7 +283,7 @@ TEST(CreateBackup, IsGoodOrALeftoverWheneverThePowerIsCut) {
       disk.cut_power_at(n);
       Files files(disk);
       try {
-        create(library.session(), library.request(), files, soon_enough());
+        create(library.session(), library.request(), machine_of(files), soon_enough());
         done = disk.count(Call::any) < n;
       } catch (const Error&) {
         done = false;
@@ -295,38 +297,6 @@ TEST(CreateBackup, IsGoodOrALeftoverWheneverThePowerIsCut) {
       EXPECT_EQ(names_in(library.backups()).size(), 2 * catalogue.backups.size());
     }
   }
-}
-
-/// A session that has nothing but a dialect: all that a refusal looks at.
-class SessionWithoutOnlineBackup : public database::Session {
- public:
-  database::Rows query(std::string_view, const database::Row&, const Deadline&) override { throw unused(); }
-  std::vector<std::string> stream(std::string_view, const database::Row&, const Deadline&,
-                                  const std::function<void(const database::Row&)>&) override {
-    throw unused();
-  }
-  std::int64_t execute(std::string_view, const database::Row&, const Deadline&) override { throw unused(); }
-  void begin(const Deadline&) override { throw unused(); }
-  void commit(const Deadline&) override { throw unused(); }
-  void rollback() override {}
-  bool in_transaction() const override { return false; }
-  void interrupt() override {}
-  const database::ServerInfo& server() const override { return server_; }
-  const database::Dialect& dialect() const override { return database::dialect_of(database::Engine::mariadb); }
-  const database::Url& url() const override { return url_; }
-
- private:
-  static Error unused() { return Error(ErrorKind::internal, "the database was asked"); }
-  database::ServerInfo server_;
-  database::Url url_;
-};
-
-TEST(CreateBackup, ADatabaseWithoutOnlineBackupIsRefused) {
-  SessionWithoutOnlineBackup session;
-  Files files;
-  const Error error = error_of([&] { create(session, {}, files, soon_enough()); });
-  EXPECT_EQ(error.kind, ErrorKind::invalid);
-  EXPECT_EQ(error.message, "a backup of a mariadb database needs an engine that is not there yet");
 }
 
 }  // namespace
