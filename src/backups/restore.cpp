@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "backups/marks.h"
+#include "backups/restore_server.h"
 #include "backups/stored_file.h"
 #include "base/text.h"
 #include "database/dialect.h"
 #include "system/files.h"
+#include "system/machine.h"
 
 namespace deployer::backups {
 
@@ -26,12 +28,6 @@ Source source_of(const fs::path& file, std::string_view engine, const Files& fil
   Manifest manifest = read_manifest(manifest_file, files);
   if (manifest.file == file) source.manifest = std::move(manifest);
   return source;
-}
-
-[[noreturn]] void refuse_restore(const Source& source, const std::vector<std::string>& problems) {
-  throw Error(ErrorKind::failed,
-              fmt::format("cannot restore {}: {}", source.file.filename().string(), problems.front()),
-              "take another backup; `deployer backup verify --all` looks at them");
 }
 
 void expect_good(const Source& source, const std::vector<std::string>& problems) {
@@ -60,26 +56,17 @@ Source find_source(const std::string& name, const fs::path& directory, const dat
   return source_of(fs::absolute(directory / found.front()).lexically_normal(), engine, files);
 }
 
-Restored restore(database::Session& session, const Source& source, const fs::path& scratch, Files& files,
-                 const Deadline& deadline, const Progress& progress) {
-  const auto begin = Deadline::Clock::now();
+namespace {
+
+Restored restore_file(database::Session& session, const Source& source, Format format, const fs::path& scratch,
+                      Files& files, const Deadline& deadline, const Progress& progress) {
   const database::Dialect& dialect = session.dialect();
-  const std::optional<Format> format = format_of(source.file, dialect.name());
-  if (!dialect.capabilities().online_backup || !format) {
-    throw Error(ErrorKind::invalid,
-                fmt::format("{} is in no format that can be restored into this database", source.file.string()),
-                dialect.capabilities().online_backup
-                    ? fmt::format("it takes {} and {}", suffix_of(Format::plain, dialect.name()),
-                                  suffix_of(Format::zstd, dialect.name()))
-                    : "");
-  }
-  if (source.manifest && source.manifest->engine != dialect.name()) {
-    refuse_restore(source, {fmt::format("it is a backup of {}, not of {}", source.manifest->engine, dialect.name())});
-  }
   const ScratchFolder folder(scratch, files);
   const fs::path file = folder.path() / ("restored" + suffix_of(Format::plain, dialect.name()));
-  Restored restored{source, source.manifest ? source.manifest->revision : Json(nullptr)};
-  const StoredContent stored = unpack(source.file, *format, file, files, deadline, progress);
+  Restored restored;
+  restored.source = source;
+  if (source.manifest) restored.revision = source.manifest->revision;
+  const StoredContent stored = unpack(source.file, format, file, files, deadline, progress);
   restored.bytes = stored.bytes_raw;
   // An empty file is a whole, empty database to some; as a backup it is one that was cut off.
   if (stored.bytes_raw == 0) refuse_restore(source, {"it is empty"});
@@ -94,6 +81,37 @@ Restored restore(database::Session& session, const Source& source, const fs::pat
     for (const auto& entry : content.tables) restored.rows += entry.second.rows;
   }
   dialect.copy_from_file(session, file, deadline);
+  return restored;
+}
+
+[[noreturn]] void refuse_format(const Source& source, const database::Dialect& dialect) {
+  const bool server = dialect.server() != nullptr;
+  const auto suffix = [&](Format format) { return suffix_of(format, dialect.name()); };
+  throw Error(
+      ErrorKind::invalid,
+      fmt::format("{} is in no format that can be restored into this database", source.file.string()),
+      server ? fmt::format("it takes {}, {} and {}", suffix(Format::plain), suffix(Format::zstd), suffix(Format::gzip))
+             : fmt::format("it takes {} and {}", suffix(Format::plain), suffix(Format::zstd)));
+}
+
+}  // namespace
+
+Restored restore(database::Session& session, const Source& source, const fs::path& scratch, const Machine& machine,
+                 const Deadline& deadline, const Progress& progress, const RestoreOptions& options) {
+  const auto begin = Deadline::Clock::now();
+  const database::Dialect& dialect = session.dialect();
+  const std::optional<Format> format = format_of(source.file, dialect.name());
+  if (!format) refuse_format(source, dialect);
+  if (source.manifest && source.manifest->engine != dialect.name()) {
+    refuse_restore(source, {fmt::format("it is a backup of {}, not of {}", source.manifest->engine, dialect.name())});
+  }
+  const bool server = dialect.server() != nullptr;
+  if (!server && !options.tables.empty()) {
+    throw Error(ErrorKind::invalid, "some tables alone cannot be restored into this database",
+                "leave the tables out: a backup holds the whole database");
+  }
+  Restored restored = server ? restore_schema(session, source, *format, machine, deadline, progress, options)
+                             : restore_file(session, source, *format, scratch, machine.files, deadline, progress);
   restored.took = std::chrono::duration_cast<Duration>(Deadline::Clock::now() - begin);
   return restored;
 }

@@ -11,13 +11,28 @@ namespace deployer::backups {
 
 namespace fs = std::filesystem;
 
+bool is_server(std::string_view engine) {
+  const database::Dialect* dialect = database::dialect_named(engine);
+  return dialect != nullptr && dialect->server() != nullptr;
+}
+
 std::string suffix_of(Format format, std::string_view engine) {
-  return "." + std::string(engine) + (format == Format::zstd ? ".zst" : "");
+  const std::string base = is_server(engine) ? ".sql" : "." + std::string(engine);
+  switch (format) {
+    case Format::zstd:
+      return base + ".zst";
+    case Format::gzip:
+      return base + ".gz";
+    case Format::plain:
+      break;
+  }
+  return base;
 }
 
 std::optional<Format> format_of(const fs::path& file, std::string_view engine) {
   const std::string name = file.filename().string();
-  for (const Format format : {Format::zstd, Format::plain}) {
+  for (const Format format : {Format::zstd, Format::gzip, Format::plain}) {
+    if (format == Format::gzip && !is_server(engine)) continue;
     const std::string suffix = suffix_of(format, engine);
     if (name.size() > suffix.size() && name.ends_with(suffix)) return format;
   }
@@ -42,8 +57,10 @@ StoredContent read_stored(const fs::path& file, Format format, const Files& file
     content.bytes_raw += piece.size();
     take(piece);
   });
-  ZstdDecompressor decompressor(out);
-  ByteSink& first = format == Format::zstd ? static_cast<ByteSink&>(decompressor) : out;
+  std::unique_ptr<ByteSink> decompressor;
+  if (format == Format::zstd) decompressor = std::make_unique<ZstdDecompressor>(out);
+  if (format == Format::gzip) decompressor = std::make_unique<GzipDecompressor>(out);
+  ByteSink& first = decompressor ? *decompressor : out;
   try {
     files.read_in_pieces(file, [&](std::string_view piece) {
       deadline.check(fmt::format("{} {}", phase, file.string()));

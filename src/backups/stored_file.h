@@ -14,10 +14,13 @@
 
 namespace deployer::backups {
 
-/// How a backup's file is stored; its suffix says so: `.ENGINE` is a plain copy, `.ENGINE.zst` a compressed one.
-enum class Format { plain, zstd };
+/// How a backup's file is stored; its suffix says so: of a database file `.ENGINE` is a plain copy, `.ENGINE.zst` a
+/// compressed one; of a server's schema `.sql`, `.sql.zst` and, made by other tools, `.sql.gz`.
+enum class Format { plain, zstd, gzip };
 
 std::string suffix_of(Format format, std::string_view engine);
+/// Whether `engine`, as a dialect calls itself, is a server, whose backups are SQL.
+bool is_server(std::string_view engine);
 /// Nothing for a file whose suffix is none of an engine's.
 std::optional<Format> format_of(const std::filesystem::path& file, std::string_view engine);
 /// The name of a backup: its file's without folder and suffix.

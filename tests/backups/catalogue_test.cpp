@@ -18,6 +18,7 @@ using deployer::test::read_file;
 using test::at_two;
 using test::error_of;
 using test::Library;
+using test::machine_of;
 using test::names_in;
 using test::soon_enough;
 using testing::ElementsAre;
@@ -34,7 +35,7 @@ Manifest back_up_later(Library& library, std::int64_t seconds) {
   BackupRequest request = library.request();
   request.now = at_two(seconds);
   Files files;
-  return create(library.session(), request, files, soon_enough());
+  return create(library.session(), request, machine_of(files), soon_enough());
 }
 
 TEST(Catalogue, ListsTheNewestFirst) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "database/url.h"
+#include "system/process.h"
 
 namespace deployer::backups::test {
 
@@ -51,12 +52,17 @@ Manifest Library::back_up(Check check) {
   BackupRequest wanted = request();
   wanted.check = check;
   Files files;
-  return create(*session_, wanted, files, soon_enough());
+  return create(*session_, wanted, machine_of(files), soon_enough());
 }
 
 Time at_two(std::int64_t seconds_later) { return Time(std::chrono::seconds(1'795'485'600 + seconds_later)); }
 
 std::vector<std::string> names_in(const fs::path& folder) { return Files().list(folder); }
+
+Machine machine_of(Files& files) {
+  static Processes processes;
+  return {files, processes, "/usr/local/bin:/usr/bin:/bin"};
+}
 
 Deadline soon_enough() { return Deadline::after(std::chrono::seconds(60)); }
 

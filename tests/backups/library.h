@@ -9,6 +9,7 @@
 #include "database/row_digest.h"
 #include "support/folder.h"
 #include "system/files.h"
+#include "system/machine.h"
 
 namespace deployer::backups::test {
 
@@ -44,6 +45,9 @@ Time at_two(std::int64_t seconds_later = 0);
 
 /// The sorted names in a folder; empty where there is none.
 std::vector<std::string> names_in(const std::filesystem::path& folder);
+
+/// This machine with such a disk.
+Machine machine_of(Files& files);
 
 /// A deadline that is far away.
 Deadline soon_enough();

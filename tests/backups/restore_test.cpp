@@ -15,6 +15,7 @@ namespace {
 using deployer::test::read_file;
 using test::error_of;
 using test::Library;
+using test::machine_of;
 using test::names_in;
 using test::soon_enough;
 using testing::ElementsAre;
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 Restored restore_by_name(Library& library, const std::string& name) {
   Files files;
   return restore(library.session(), find_source(name, library.backups(), library.session(), files), library.scratch(),
-                 files, soon_enough());
+                 machine_of(files), soon_enough());
 }
 
 std::string compressed(const std::string& bytes) {
@@ -41,7 +42,7 @@ TEST(RestoreBackup, BringsBackSchemaAndRows) {
   BackupRequest request = library.request();
   request.revision = "9a385a344ba4";
   Files files;
-  const Manifest manifest = create(library.session(), request, files, soon_enough());
+  const Manifest manifest = create(library.session(), request, machine_of(files), soon_enough());
   library.run("DELETE FROM books");
   library.run("ALTER TABLE authors ADD COLUMN born TEXT");
   library.run("CREATE TABLE reviews (id INTEGER PRIMARY KEY)");

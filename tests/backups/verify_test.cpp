@@ -12,6 +12,7 @@ namespace {
 
 using deployer::test::read_file;
 using test::Library;
+using test::machine_of;
 using test::names_in;
 using test::soon_enough;
 using testing::Contains;
@@ -67,7 +68,7 @@ TEST(DrillBackup, AGoodOneHasNoProblemAndLeavesNothing) {
   Library library;
   const Manifest manifest = library.back_up();
   Files files;
-  EXPECT_THAT(drill(manifest, library.session().url(), library.scratch(), files, soon_enough()).problems,
+  EXPECT_THAT(drill(manifest, library.session().url(), library.scratch(), machine_of(files), soon_enough()).problems,
               ElementsAre());
   EXPECT_THAT(names_in(library.scratch()), ElementsAre());
 }
@@ -79,7 +80,7 @@ Manifest tampered(Library& library, const std::string& sql) {
   Files files;
   BackupRequest request = library.request();
   request.now = test::at_two(1);
-  const Manifest other = create(library.session(), request, files, soon_enough());
+  const Manifest other = create(library.session(), request, machine_of(files), soon_enough());
   overwrite(manifest.file, read_file(other.file));
   manifest.bytes = other.bytes;
   manifest.bytes_raw = other.bytes_raw;
@@ -92,7 +93,7 @@ std::vector<std::string> problems_of(Library& library, const std::string& sql) {
   const Manifest manifest = tampered(library, sql);
   Files files;
   std::vector<std::string> problems =
-      drill(manifest, library.session().url(), library.scratch(), files, soon_enough()).problems;
+      drill(manifest, library.session().url(), library.scratch(), machine_of(files), soon_enough()).problems;
   EXPECT_THAT(names_in(library.scratch()), ElementsAre());
   for (std::string& problem : problems) problem = problem.substr(manifest.name.size() + 2);
   return problems;
@@ -131,7 +132,7 @@ TEST(DrillBackup, FindsAFileThatIsNoDatabase) {
   manifest.bytes = manifest.bytes_raw = text.size();
   manifest.digest = sha256_hex(text);
   Files files;
-  const Finding finding = drill(manifest, library.session().url(), library.scratch(), files, soon_enough());
+  const Finding finding = drill(manifest, library.session().url(), library.scratch(), machine_of(files), soon_enough());
   EXPECT_FALSE(finding.good());
   EXPECT_THAT(finding.problems.at(0), HasSubstr("not a database"));
   EXPECT_THAT(names_in(library.scratch()), ElementsAre());
@@ -142,12 +143,12 @@ TEST(DrillBackup, FindsADamagedPageThatTheChecksumCovers) {
   BackupRequest request = library.request();
   request.path = library / "plain.sqlite";
   Files files;
-  Manifest manifest = create(library.session(), request, files, soon_enough());
+  Manifest manifest = create(library.session(), request, machine_of(files), soon_enough());
   std::string bytes = read_file(manifest.file);
   for (std::size_t i = 0; i < 600; ++i) bytes[2 * 4096 + i] = '\xff';
   overwrite(manifest.file, bytes);
   manifest.digest = sha256_hex(bytes);
-  EXPECT_FALSE(drill(manifest, library.session().url(), library.scratch(), files, soon_enough()).good());
+  EXPECT_FALSE(drill(manifest, library.session().url(), library.scratch(), machine_of(files), soon_enough()).good());
   EXPECT_THAT(names_in(library.scratch()), ElementsAre());
 }
 
