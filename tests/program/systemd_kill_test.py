@@ -22,7 +22,7 @@ class Killed(SystemdTest):
         names = trace.read_text().splitlines()
         first = names.index("effect.before restart app")
         points = [number for number in range(first, len(names) + 1) if not names[number - 1].startswith("journal")]
-        tried = some(points, 6)
+        tried = some(points, 5)
         for point in tried:
             where = f"killed at {point} ({names[point - 1]})"
             with self.subTest(where):
