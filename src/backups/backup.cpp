@@ -51,7 +51,7 @@ struct Place {
 Place chosen_place(const BackupRequest& request, std::string_view engine, Files& files) {
   const fs::path file = fs::absolute(request.path).lexically_normal();
   const std::optional<Format> format = format_of(file, engine);
-  if (!format) {
+  if (!format || *format == Format::gzip) {  // gzip is read only
     throw Error(ErrorKind::invalid, fmt::format("{} says no format of a backup by its suffix", request.path.string()),
                 fmt::format("{} is compressed, {} is a plain copy", suffix_of(Format::zstd, engine),
                             suffix_of(Format::plain, engine)));
