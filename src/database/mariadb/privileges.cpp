@@ -20,7 +20,7 @@ std::string_view text_between(std::string_view text, std::string_view before, st
   return end == std::string_view::npos ? std::string_view{} : text.substr(0, end);
 }
 
-std::string upper_case(std::string_view text) {
+std::string upper_privilege(std::string_view text) {
   std::string upper(text);
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
@@ -31,7 +31,7 @@ std::string upper_case(std::string_view text) {
 std::string denied_command(std::string_view message) {
   const std::size_t end = message.find(" command denied");
   if (end == std::string_view::npos || end == 0) return {};
-  const std::string command = upper_case(message.substr(0, end));
+  const std::string command = upper_privilege(message.substr(0, end));
   return command == "ANY" ? "SELECT" : command;
 }
 
