@@ -29,7 +29,7 @@ std::string table_of_index(const Statement& statement) {
 }
 
 /// Takes one statement in; false where it works on what its words do not name.
-bool take(const Statement& statement, TouchedTables& tables) {
+bool take_statement(const Statement& statement, TouchedTables& tables) {
   const StatementKind kind = database::classify(statement);
   if (kind.is_read || kind.transaction_control || (!kind.changes_schema && !kind.changes_rows)) return true;
   if (kind.changes_rows || kind.object == "TABLE") {
@@ -63,7 +63,7 @@ TouchedTables touched_tables(const MigrationWork& work, const database::Dialect&
     if (!section) continue;
     const database::Script script = migrations::statements_of(*section, id, dialect.lexer());
     for (const Statement& statement : script.statements) {
-      if (!take(statement, tables)) tables.whole = false;
+      if (!take_statement(statement, tables)) tables.whole = false;
     }
   }
   return tables;
