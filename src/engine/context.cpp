@@ -100,6 +100,8 @@ Json ActionContext::effect(const std::string& name, const Json& undo, const std:
   return result;
 }
 
+void ActionContext::fault_point(const std::string& name) { state_->scope.faults.pass(name); }
+
 CommandResult ActionContext::command(const CommandLine& line, const CommandOptions& options) {
   state_->recorder();
   const Step& step = state_->step;

@@ -111,6 +111,9 @@ class ActionContext {
   /// returned. The run's baseline is taken before its first effect.
   Json effect(const std::string& name, const Json& undo, const std::function<Json()>& fn);
 
+  /// A place within an effect where tests let the process die (system/fault.h).
+  void fault_point(const std::string& name);
+
   /// Runs a command of the document: a string by the step's shell, a list as argv. Its child is journalled before it
   /// begins, its output becomes step output, masked, line by line. A deadline ends its whole tree; `timed_out` and
   /// `cancelled` are thrown as Error, any other end is returned.

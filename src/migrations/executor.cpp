@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "database/dialect.h"
+#include "migrations/stepwise.h"
 
 namespace deployer::migrations {
 
@@ -40,13 +41,9 @@ std::string first_line(std::string_view sql) { return std::string(sql.substr(0, 
 }  // namespace
 
 Executor::Executor(database::Session& session, const History& history, ExecutorOptions options)
-    : session_(session), history_(history), options_(std::move(options)) {
-  if (!session_.dialect().capabilities().transactional_ddl) {
-    throw Error(ErrorKind::invalid,
-                "this version applies migrations only to databases whose schema changes are transactional, and " +
-                    session_.server().product + " is none");
-  }
-}
+    : session_(session), history_(history), options_(std::move(options)) {}
+
+bool Executor::is_transactional() const { return session_.dialect().capabilities().transactional_ddl; }
 
 Applied Executor::row_of(const Revision& revision) const {
   Applied row = applied_row(revision);
@@ -58,8 +55,9 @@ Applied Executor::row_of(const Revision& revision) const {
 }
 
 void Executor::check_history(const std::set<std::string>& expected, const Deadline& deadline) const {
-  const std::map<std::string, Applied> rows = history_.read(session_, deadline);
-  if (applied_ids(rows) == expected && rows.size() == expected.size()) return;
+  std::set<std::string> known;
+  for (const auto& entry : history_.read(session_, deadline)) known.insert(entry.first);
+  if (known == expected) return;
   throw Error(ErrorKind::failed, "the history has changed since the plan was made",
               "somebody else migrates this database");
 }
@@ -107,6 +105,11 @@ void Executor::run(const database::Script& script, const Deadline& deadline) {
 }
 
 void Executor::apply(const Revision& revision, const std::set<std::string>& expected, const Deadline& deadline) {
+  if (!is_transactional()) {
+    check_history(expected, deadline);
+    Stepwise(session_, history_, options_).apply(revision, row_of(revision), deadline);
+    return;
+  }
   const database::Script script = statements_of(*revision.up, revision.file, session_.dialect().lexer());
   const bool alone = !revision.in_transaction && stands_alone(script, {"VACUUM", "PRAGMA"});
   Applied row = row_of(revision);
@@ -130,6 +133,11 @@ void Executor::revert(const Applied& row, const std::set<std::string>& expected,
     throw Error(ErrorKind::failed,
                 "revision '" + row.revision + "' is irreversible: it was applied without a down section");
   }
+  if (!is_transactional()) {
+    check_history(expected, deadline);
+    Stepwise(session_, history_, options_).revert(row, deadline);
+    return;
+  }
   const Section down{row.down_text, 1};
   const database::Script script = statements_of(down, "down section of " + row.revision, session_.dialect().lexer());
   const bool alone = stands_alone(script, {"VACUUM"});
@@ -141,6 +149,12 @@ void Executor::revert(const Applied& row, const std::set<std::string>& expected,
     if (!alone) run(script, deadline);
     history_.remove(session_, row.revision, deadline);
   });
+}
+
+Standing Executor::settle(const std::string& revision, const Deadline& deadline) {
+  if (!is_transactional()) return Stepwise(session_, history_, options_).settle(revision, deadline);
+  const bool applied = applied_ids(history_.read(session_, deadline)).count(revision) > 0;
+  return {applied ? Standing::State::applied : Standing::State::absent, 0, 0, {}};
 }
 
 }  // namespace deployer::migrations

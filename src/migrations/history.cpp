@@ -127,6 +127,56 @@ void History::remove(database::Session& session, const std::string& revision, co
   session.execute("DELETE FROM " + session.dialect().quote(table_) + " WHERE revision = ?", {revision}, deadline);
 }
 
+Json history_json(const std::map<std::string, Applied>& rows) {
+  Json json = Json::array();
+  for (const auto& [id, row] : rows) {
+    json.push_back({{"revision", id},
+                    {"down_revisions", row.down_revisions},
+                    {"depends_on", row.depends_on},
+                    {"branch_labels", row.branch_labels},
+                    {"description", row.description},
+                    {"up_text", row.up_text},
+                    {"has_down", row.has_down},
+                    {"down_text", row.down_text},
+                    {"checksum_up", row.checksum_up},
+                    {"checksum_down", row.checksum_down},
+                    {"state", row.state},
+                    {"applied_at", row.applied_at},
+                    {"duration_ms", row.duration_ms},
+                    {"applied_by", row.applied_by},
+                    {"marked_by", row.marked_by},
+                    {"deployer_version", row.deployer_version},
+                    {"run_id", row.run_id}});
+  }
+  return json;
+}
+
+std::map<std::string, Applied> history_from(const Json& json) {
+  std::map<std::string, Applied> rows;
+  for (const Json& item : json) {
+    Applied row;
+    row.revision = item.value("revision", "");
+    row.down_revisions = item.value("down_revisions", Ids{});
+    row.depends_on = item.value("depends_on", Ids{});
+    row.branch_labels = item.value("branch_labels", Ids{});
+    row.description = item.value("description", "");
+    row.up_text = item.value("up_text", "");
+    row.has_down = item.value("has_down", false);
+    row.down_text = item.value("down_text", "");
+    row.checksum_up = item.value("checksum_up", "");
+    row.checksum_down = item.value("checksum_down", "");
+    row.state = item.value("state", "");
+    row.applied_at = item.value("applied_at", "");
+    row.duration_ms = item.value("duration_ms", std::int64_t{0});
+    row.applied_by = item.value("applied_by", "");
+    row.marked_by = item.value("marked_by", "");
+    row.deployer_version = item.value("deployer_version", "");
+    row.run_id = item.value("run_id", "");
+    rows.emplace(row.revision, std::move(row));
+  }
+  return rows;
+}
+
 Applied applied_row(const Revision& revision) {
   Applied row;
   row.revision = revision.id;
@@ -173,7 +223,9 @@ Diagnostics compare(const Graph& graph, const std::map<std::string, Applied>& ro
     if (row.state != "applied") {
       const Location at = revision != nullptr ? Location{revision->file, 1, 1} : Location{};
       found.push_back({at, Level::error, "half-way", "revision '" + id + "' stopped half-way (" + row.state + ")",
-                       "look at the schema, then set its row in the history to what is true", ""});
+                       "deployer recover brings the run that did it to an end; else restore a backup: deployer backup "
+                       "list, deployer restore NAME",
+                       ""});
     }
     if (revision != nullptr) compare_with_file(row, *revision, found);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/json.h"
 #include "database/session.h"
 #include "migrations/graph.h"
 
@@ -51,6 +52,10 @@ class History {
  private:
   std::string table_;
 };
+
+/// The whole history as JSON and back, for what is kept of it outside of the database.
+Json history_json(const std::map<std::string, Applied>& rows);
+std::map<std::string, Applied> history_from(const Json& json);
 
 /// The row of a revision that is applied, from its file; who, when and by which run are for the caller.
 Applied applied_row(const Revision& revision);

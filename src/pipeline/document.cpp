@@ -274,9 +274,12 @@ void DocumentReader::read_database(const YamlNode& root, Pipeline& pipeline) {
     pipeline.database["migrations"] = world_.settings.text("migrations.directory");
   }
   pipeline.database["history_table"] = world_.settings.text("migrations.history_table");
-  for (const char* check : {"disk_free", "max_connections", "long_transaction", "lock_waits", "replication_lag",
-                            "table_integrity"}) {
+  for (const char* check :
+       {"disk_free", "max_connections", "long_transaction", "lock_waits", "replication_lag", "table_integrity"}) {
     pipeline.database["checks"][check] = world_.settings.value(std::string("checks.") + check);
+  }
+  for (const char* setting : {"rehearse_limit", "lock_wait", "lock_wait_timeout", "statement_timeout"}) {
+    pipeline.database[setting] = world_.settings.value(std::string("migrations.") + setting);
   }
 }
 

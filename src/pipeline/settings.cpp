@@ -224,7 +224,13 @@ const std::vector<Parameter>& settings_parameters() {
        .members = {declared("directory", Type::path, "migrations", "the folder of the revision files"),
                    declared("file_template", Type::text, "%(rev)s_%(slug)s", "how new files are named"),
                    declared("truncate_slug_length", Type::integer, 40, "the longest slug in a file's name"),
-                   declared("history_table", Type::text, "deployer_migrations", "the table of applied revisions")}},
+                   declared("history_table", Type::text, "deployer_migrations", "the table of applied revisions"),
+                   declared("rehearse_limit", Type::size, std::uint64_t{2} << 30U,
+                            "the largest database that is rehearsed with its rows"),
+                   declared("lock_wait", Type::duration, 1'000,
+                            "how long a statement waits at once for locks of others"),
+                   declared("lock_wait_timeout", Type::duration, 60'000, "how long it waits for them in all"),
+                   declared("statement_timeout", Type::duration, 0, "how long a statement may take; 0: any time")}},
       checks_section(),
       declared("lock_timeout", Type::duration, 0, "how long to wait for another run"),
       declared("rollback_wait", Type::duration, 600'000, "how long a rollback waits for a server that is down"),
@@ -237,16 +243,8 @@ const std::vector<Parameter>& settings_parameters() {
 }
 
 const std::vector<std::string>& later_settings() {
-  static const std::vector<std::string> words = {"migrations.schema",
-                                                 "migrations.lock_wait",
-                                                 "migrations.lock_wait_timeout",
-                                                 "migrations.rehearse_limit",
-                                                 "migrations.undo_copy",
-                                                 "migrations.hold_for",
-                                                 "migrations.statement_timeout",
-                                                 "server",
-                                                 "notify",
-                                                 "max_parallel"};
+  static const std::vector<std::string> words = {
+      "migrations.schema", "migrations.undo_copy", "migrations.hold_for", "server", "notify", "max_parallel"};
   return words;
 }
 

@@ -37,6 +37,8 @@ class Settings {
   /// By dotted key, in the order of the declarations.
   const std::vector<std::pair<std::string, Entry>>& entries() const { return entries_; }
 
+  /// In the JSON form of its declaration.
+  const Json& value(const std::string& key) const;
   std::string text(const std::string& key) const;
   Duration duration(const std::string& key) const;
   std::int64_t integer(const std::string& key) const;
@@ -47,8 +49,6 @@ class Settings {
   const std::optional<SourceFile>& source() const { return source_; }
 
  private:
-  const Json& value(const std::string& key) const;
-
   std::vector<std::pair<std::string, Entry>> entries_;
   YamlNode head_;
   std::optional<SourceFile> source_;
