@@ -241,10 +241,6 @@ Duration asked_lock_timeout(const Workspace& workspace, const Json& request) {
 
 Reply migrate(App& app, const Json& request, bool up) {
   MigrationView view(app, false);
-  if (!request.value("sql", false) && !request.value("dry_run", false)) {
-    view.workspace.dialect_for(up ? "upgrade" : "downgrade",
-                               [](const database::Capabilities& able) { return able.transactional_ddl; });
-  }
   view.read_history();
   view.check_history(app);
   const std::string wanted = request.at("revision");

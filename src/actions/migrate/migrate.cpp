@@ -4,21 +4,29 @@
 
 #include "actions/builtin.h"
 #include "actions/inputs.h"
+#include "actions/maintenance.h"
 #include "actions/migrate/checks.h"
+#include "actions/migrate/way_back.h"
 #include "actions/migrate/work.h"
+#include "actions/services.h"
+#include "backups/restore.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "database/dialect.h"
+#include "database/names.h"
+#include "database/server.h"
 #include "migrations/rehearsal.h"
 #include "migrations/status.h"
+#include "migrations/unit.h"
 #include "state/run_state.h"
 
 namespace deployer {
 
 namespace {
 
-/// How one revision is taken back, once it is complete. (One that failed has left nothing: its transaction.)
+/// How one revision is taken back, once it is complete. One that failed has left nothing where it is a transaction;
+/// what stopped half-way goes back by a restore.
 enum class Way { down, restore, none };
 constexpr std::string_view way_names[] = {"down", "restore", "none"};
 
@@ -39,6 +47,38 @@ bool may_restore(const ActionContext& context) {
 
 bool rehearses(const ActionContext& context) { return context.inputs().value("rehearse", true); }
 
+std::vector<std::string> services_to_stop(const ActionContext& context) {
+  return list_input(context.inputs(), "while_stopped");
+}
+
+bool is_transactional(const database::Dialect& dialect) { return dialect.capabilities().transactional_ddl; }
+
+/// The texts of a plan, up and down, as one script: what any of them may touch.
+std::string whole_text(const MigrationWork& work) {
+  std::string text;
+  for (const std::string& id : work.plan) {
+    const migrations::Revision* revision = work.graph.find(id);
+    if (revision != nullptr && revision->up) text += revision->up->text + "\n;\n";
+    if (revision != nullptr && revision->down) text += revision->down->text + "\n;\n";
+    const auto row = work.rows.find(id);
+    if (row != work.rows.end()) text += row->second.up_text + "\n;\n" + row->second.down_text + "\n;\n";
+  }
+  return text;
+}
+
+/// The tables that a plan may change, on a server; empty where all may be. A file is one whole.
+std::vector<std::string> touched_tables(ActionContext& context, const MigrationWork& work) {
+  database::Session& session = context.database();
+  if (session.dialect().server() == nullptr) return {};
+  const std::string text = whole_text(work);
+  const database::SqlDialect language = session.dialect().lexer();
+  const database::Reach reach =
+      database::reach_of(database::split_script(text, language),
+                         session.dialect().introspect(session, context.deadline()), language, session.url().name);
+  if (!reach.unknown.empty()) return {};
+  return {reach.tables.begin(), reach.tables.end()};
+}
+
 std::string ids_words(const migrations::Ids& ids) { return ids.empty() ? "nothing" : listing(ids); }
 
 class MigrateAction : public Action {
@@ -46,7 +86,8 @@ class MigrateAction : public Action {
   const ActionSpec& spec() const override { return spec_; }
 
   void check(ActionContext& context) const override {
-    need_capable_database(context);
+    need_database(context);
+    check_services(context, services_to_stop(context));
     const MigrationWork work = peek_migration(context);
     if (context.confirmed() || may_restore(context)) return;
     for (const std::string& id : work.plan) {
@@ -67,7 +108,12 @@ class MigrateAction : public Action {
     return plan;
   }
 
-  Json baseline(ActionContext& context) const override { return database_baseline(context); }
+  Json baseline(ActionContext& context) const override {
+    Json state = database_baseline(context);
+    const std::vector<std::string> services = services_to_stop(context);
+    if (!services.empty()) state["services"] = services_baseline(context, services);
+    return state;
+  }
 
   Outcome run(ActionContext& context) const override {
     database::Session& session = context.database();
@@ -77,66 +123,128 @@ class MigrateAction : public Action {
     }
     context.set_fact("revision_before", migrations::ids_json(migrations::current_of(work.rows)));
     std::map<std::string, Way> ways = ways_back(context, work);
-    const bool needs_digests =
-        std::any_of(ways.begin(), ways.end(), [](const auto& way) { return way.second == Way::restore; });
-    const TableDigests before = needs_digests ? table_digests(context) : TableDigests{};
-    const migrations::History history = history_of(context);
-    migrations::Executor executor(session, history, executor_options(context));
-    std::set<std::string> applied = migrations::applied_ids(work.rows);
-    for (const std::string& id : work.plan) {
-      const Json undo = {{"revision", id},
-                         {"direction", work.up ? "up" : "down"},
-                         {"way", way_names[static_cast<std::size_t>(ways[id])]},
-                         {"before", json_of(before)}};
-      context.effect((work.up ? "upgrade " : "downgrade ") + id, undo, [&] {
-        if (work.up) {
-          executor.apply(*work.graph.find(id), applied, context.deadline());
-        } else {
-          executor.revert(work.rows.at(id), applied, context.deadline());
-        }
-        return Json{{"after", needs_digests ? json_of(table_digests(context)) : Json()}};
-      });
-      if (work.up) applied.insert(id);
-      if (!work.up) applied.erase(id);
-    }
+    const std::vector<std::string> services = services_to_stop(context);
+    const Json before_stop = services.empty() || work.plan.empty() ? Json() : services_baseline(context, services);
+    if (!before_stop.is_null()) stop_services(context, services);
+    hold_maintenance(context);
+    apply_plan(context, work, ways);
+    if (!before_stop.is_null()) start_services(context, services, before_stop);
     return outcome(context, work, ways);
   }
 
   Probe probe(ActionContext& context, const UndoRecord& record) const override {
-    const auto rows = history_of(context).read(context.database(), context.deadline());
-    const bool is_applied = migrations::applied_ids(rows).count(record.data.value("revision", "")) > 0;
+    if (is_service_effect(record)) return probe_service(context, record);
     const bool up = record.data.value("direction", "up") == "up";
-    return is_applied == up ? Probe::happened : Probe::not_happened;
+    switch (standing_of(context, record).state) {
+      case migrations::Standing::State::applied:
+        return up ? Probe::happened : Probe::not_happened;
+      case migrations::Standing::State::absent:
+        return up ? Probe::not_happened : Probe::happened;
+      default:
+        return Probe::partly;
+    }
   }
 
   std::string undo(ActionContext& context, const UndoRecord& record) const override {
+    if (is_service_effect(record)) return undo_service(context, record);
+    hold_maintenance(context);
     const std::string id = record.data.value("revision", "");
     const bool up = record.data.value("direction", "up") == "up";
-    const migrations::History history = history_of(context);
-    const auto rows = history.read(context.database(), context.deadline());
-    const std::set<std::string> applied = migrations::applied_ids(rows);
-    if ((applied.count(id) > 0) != up) return note_way(context, "transaction");
+    const migrations::Standing standing = standing_of(context, record);
+    const auto untouched = up ? migrations::Standing::State::absent : migrations::Standing::State::applied;
+    if (standing.state == untouched) {
+      return is_transactional(context.database().dialect()) ? note_way(context, "transaction")
+                                                            : "nothing of it was left";
+    }
+    if (!standing.text.empty()) context.output(standing.text);
     const Way way = way_named(record.data.value("way", "none"));
-    if (way == Way::down) {
+    if (way == Way::down && may_go_down(context, id, standing)) {
+      const migrations::History history = history_of(context);
+      const auto rows = history.read(context.database(), context.deadline());
+      std::set<std::string> known;
+      for (const auto& row : rows) known.insert(row.first);
       migrations::Executor(context.database(), history, executor_options(context))
-          .revert(rows.at(id), applied, context.deadline());
+          .revert(rows.at(id), known, context.deadline());
       return note_way(context, "down");
     }
-    const TableDigests before = digests_from(record.data.value("before", Json::object()));
-    restore_backup_of_run(context, text_input(context.inputs(), "restore"), before, rows_after(record));
+    restore_backup_of_run(context, text_input(context.inputs(), "restore"),
+                          {digests_from(record.data.value("before", Json::object())), rows_after(record),
+                           record.data.value("touched", std::vector<std::string>{})});
     return note_way(context, "restore");
+  }
+
+  void quiet(ActionContext& context) const override { quiet_services(context, services_to_stop(context)); }
+
+  void settle(ActionContext& context, const Json& baseline) const override {
+    if (baseline.contains("services")) settle_services(context, services_to_stop(context), baseline["services"]);
   }
 
   Verification verify(ActionContext& context, const Json& baseline) const override {
     const Json now = database_baseline(context);
-    if (now == baseline) return {true, true, "schema and revision are as before"};
     if (now["revision"] != baseline["revision"]) {
       return {true, false, "the database is at " + dump(now["revision"]) + " and was at " + dump(baseline["revision"])};
     }
-    return {true, false, "the schema is not what it was before the run"};
+    if (now["fingerprint"] != baseline["fingerprint"]) {
+      return {true, false, "the schema is not what it was before the run"};
+    }
+    if (baseline.contains("services")) {
+      const Verification found = verify_services(context, services_to_stop(context), baseline["services"]);
+      if (!found.ok) return found;
+    }
+    return {true, true, "schema and revision are as before"};
   }
 
  private:
+  void apply_plan(ActionContext& context, const MigrationWork& work, const std::map<std::string, Way>& ways) const {
+    database::Session& session = context.database();
+    const bool may_stop_half_way = !is_transactional(session.dialect());
+    const bool needs_digests = may_stop_half_way || std::any_of(ways.begin(), ways.end(), [](const auto& way) {
+                                 return way.second == Way::restore;
+                               });
+    const TableDigests before = needs_digests && !work.plan.empty() ? table_digests(context) : TableDigests{};
+    const std::vector<std::string> touched = touched_tables(context, work);
+    const migrations::History history = history_of(context);
+    std::set<std::string> known;
+    for (const auto& row : work.rows) known.insert(row.first);
+    for (const std::string& id : work.plan) {
+      const Way way = ways.at(id);
+      migrations::ExecutorOptions options = executor_options(context);
+      options.may_be_undecidable = way == Way::restore;
+      migrations::Executor executor(session, history, options);
+      const Json undo = {{"revision", id},
+                         {"direction", work.up ? "up" : "down"},
+                         {"way", way_names[static_cast<std::size_t>(way)]},
+                         {"before", json_of(before)},
+                         {"touched", touched}};
+      context.effect((work.up ? "upgrade " : "downgrade ") + id, undo, [&] {
+        if (work.up) {
+          executor.apply(*work.graph.find(id), known, context.deadline());
+        } else {
+          executor.revert(work.rows.at(id), known, context.deadline());
+        }
+        return Json{{"after", needs_digests ? json_of(table_digests(context)) : Json()}};
+      });
+      if (work.up) known.insert(id);
+      if (!work.up) known.erase(id);
+    }
+  }
+
+  /// Where a revision stands. What a restore that died has begun is brought to its end before.
+  static migrations::Standing standing_of(ActionContext& context, const UndoRecord& record) {
+    database::Session& session = context.database();
+    if (session.dialect().server() != nullptr) backups::settle_restore(session, context.deadline());
+    return migrations::Executor(session, history_of(context), executor_options(context))
+        .settle(record.data.value("revision", ""), context.deadline());
+  }
+
+  /// The down section takes a complete revision back, or goes on where it was stopped.
+  static bool may_go_down(ActionContext& context, const std::string& id, const migrations::Standing& standing) {
+    if (standing.state == migrations::Standing::State::applied) return true;
+    const auto rows = history_of(context).read(context.database(), context.deadline());
+    const auto row = rows.find(id);
+    return row != rows.end() && row->second.state == "reverting" && standing.text.empty();
+  }
+
   /// The run reports the furthest way that it had to go: a restore brings back all revisions, and the transactions of
   /// those beneath it have nothing left to do.
   static std::string note_way(ActionContext& context, const std::string& way) {
@@ -149,11 +257,26 @@ class MigrateAction : public Action {
     return way;
   }
 
+  static constexpr const char* half_way_text = "where it stops half-way, only a backup leads back";
+
+  /// True for a revision of more than one statement where schema changes are no transaction.
+  static bool may_stop_half_way(ActionContext& context, const MigrationWork& work, const std::string& id) {
+    const database::Dialect& dialect =
+        database::dialect_of(value_or_throw(database::parse_url(context.pipeline().database.value("url", ""))).engine);
+    if (is_transactional(dialect)) return false;
+    const migrations::Revision* revision = work.graph.find(id);
+    const auto row = work.rows.find(id);
+    const std::string text = work.up ? revision->up->text : row == work.rows.end() ? "" : row->second.down_text;
+    const database::Script script = database::split_script(text, dialect.lexer());
+    return migrations::units_of(script, {}).size() > 1;
+  }
+
   /// Why a revision cannot be taken back without a backup, as far as its text tells; empty where it can.
-  static std::string why_no_way(const ActionContext& context, const MigrationWork& work, const std::string& id) {
+  static std::string why_no_way(ActionContext& context, const MigrationWork& work, const std::string& id) {
     if (!work.up) return "what its down section removes comes back from a backup only";
     if (!work.graph.find(id)->down) return "it has no down section";
-    return rehearses(context) ? "" : "its down section is not rehearsed (rehearse: false)";
+    if (!rehearses(context)) return "its down section is not rehearsed (rehearse: false)";
+    return may_stop_half_way(context, work, id) ? half_way_text : "";
   }
 
   std::map<std::string, Way> ways_back(ActionContext& context, const MigrationWork& work) const {
@@ -167,25 +290,25 @@ class MigrateAction : public Action {
     if (work.up && rehearses(context)) {
       for (const migrations::Rehearsed& result : migrations::rehearse(
                context.database(), work.graph, work.plan, history_of(context), executor_options(context),
-               context.state_folder() / "scratch" / context.run_id(), context.files(), context.deadline())) {
+               {context.state_folder() / "scratch" / context.run_id(), context.machine(),
+                context.pipeline().database.value("rehearse_limit", std::uint64_t{2} << 30U)},
+               context.deadline())) {
         tell(context, result);
         if (result.proved()) ways[result.revision] = Way::down;
         if (!result.proved()) reasons[result.revision] = why(result);
       }
     }
     for (const auto& [id, way] : ways) {
-      if (way != Way::none || context.confirmed()) continue;
+      const bool half_way = !restorable && may_stop_half_way(context, work, id);
+      if (half_way && way == Way::down) reasons[id] = half_way_text;
+      if ((way != Way::none && !half_way) || context.confirmed()) continue;
       throw Error(ErrorKind::failed, "revision '" + id + "' has no way back: " + reasons[id],
                   "put a backup step before it, or give --yes");
     }
     return ways;
   }
 
-  static std::string why(const migrations::Rehearsed& result) {
-    if (!result.down_error.empty()) return "its down section fails: " + result.down_error;
-    if (!result.lost.empty()) return "its down section does not bring back everything: " + result.lost.front();
-    return "it has no down section";
-  }
+  static std::string why(const migrations::Rehearsed& result) { return result.why_unproved(); }
 
   static void tell(ActionContext& context, const migrations::Rehearsed& result) {
     const std::string took = human_duration(result.up);
@@ -226,13 +349,23 @@ class MigrateAction : public Action {
         .fallback = "up",
         .choices = {"up", "down"}},
        declare_input("rehearse", ParameterType::boolean, "run them up, down and up again on a copy first", true),
-       declare_input("checks", ParameterType::boolean, "look first at what stands in the way: disk, locks, damage", true),
+       declare_input("lock_wait", ParameterType::duration,
+                     "how long a statement waits at once for a lock of others: the longest stall of a service"),
+       declare_input("lock_wait_timeout", ParameterType::duration,
+                     "how long it waits in all, with pauses; then the session in the way is named"),
+       declare_input("statement_timeout", ParameterType::duration, "how long a statement may take; else any time"),
+       {.name = "while_stopped",
+        .type = ParameterType::list,
+        .doc = "services that are stopped while revisions are applied, and while they are taken back"},
+       declare_input("checks", ParameterType::boolean, "look first at what stands in the way: disk, locks, damage",
+                     true),
        {.name = "restore",
         .type = ParameterType::choice,
         .doc = "whether a rollback may restore the run's backup: safe only where nobody else has written since",
         .fallback = "safe",
         .choices = {"safe", "always", "never"}}},
       false,
+      true,
       true};
 };
 
