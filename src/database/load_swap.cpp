@@ -204,13 +204,17 @@ AsideSchema::State AsideSchema::plan(const AsideContent& content, const Deadline
   }
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  int number = 0;
   for (const std::string& table : moved) {
     if (there.count(table) > 0) state.incoming.push_back(table);
     if (live.count(table) == 0) continue;
     state.outgoing.push_back(table);
-    if (there.count(table) == 0) {
-      state.held.emplace_back(table, fmt::format("{}{}_{}", aside_held, now.count(), state.held.size() + 1));
-    }
+    if (there.count(table) > 0) continue;
+    std::string as;
+    do {
+      as = fmt::format("{}{}_{}", aside_held, now.count(), ++number);
+    } while (has_table(aside_, as, deadline));  // of another restore in the same second
+    state.held.emplace_back(table, as);
   }
   const SwapNames incoming(state.incoming.begin(), state.incoming.end());
   for (const SchemaObject& object : content.wanted.objects) {
