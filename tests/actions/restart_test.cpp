@@ -284,6 +284,12 @@ TEST(RestartBySystemd, IsRefusedWhereThereIsNoSystemctl) {
             "hint: install it: apt-get install systemd");
 }
 
+TEST(RestartBySystemd, NamesUnitsThatCanBe) {
+  EXPECT_EQ(RunHarness::complaints("restart", "systemd: []"), std::vector<std::string>{"'systemd': it names no unit"});
+  EXPECT_EQ(RunHarness::complaints("restart", "systemd: [app, 'a b']"),
+            std::vector<std::string>{"'systemd': 'a b' is no name of a unit"});
+}
+
 TEST(RestartWays, AreExactlyOne) {
   RunHarness harness;
   harness.add("restart", "{}");

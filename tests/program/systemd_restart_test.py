@@ -22,11 +22,7 @@ class Restart(SystemdTest):
         self.succeeds(self.services.document())
         self.assertOldRuns(["1", "2"])
 
-    def test_a_unit_that_did_not_run_is_started(self):
-        self.succeeds(self.services.document())
-        self.assertOldRuns(["2"])
-
-    def test_each_type_of_service_is_waited_for_until_it_is_ready(self):
+    def test_a_service_of_each_type_that_did_not_run_is_started_and_waited_for_until_it_is_ready(self):
         kinds = {"app-notify": (NOTIFY, "sleep 0.3; touch readied; " + READY), "app-forking": (FORKING, FORKS),
                  "app-oneshot": (ONESHOT, "sleep 0.3; touch worked"), "app-staying": (STAYING_ONESHOT, "true")}
         for name, (text, does) in kinds.items():
@@ -145,17 +141,18 @@ class Rollback(SystemdTest):
         self.assertIn("not healthy within 200ms", error)
         self.assertOldRuns()
 
-    def test_the_new_code_is_stopped_before_the_schema_beneath_it_is_undone(self):
+    def test_a_unit_is_stopped_while_the_schema_beneath_it_is_changed_and_while_that_is_undone(self):
         self.start()
         self.services.write("migrations/0001_books.sql", "-- revision: 0001\n-- migrate:up\n"
                             "CREATE TABLE books (id INTEGER);\n-- migrate:down\nDROP TABLE books;\n")
         document = self.services.document({"run": "exit 1"})
         document["database"] = {"url": "sqlite:///app.db", "migrations": "migrations"}
-        document["steps"].insert(0, {"uses": "migrate"})
+        document["steps"].insert(0, {"uses": "migrate", "with": {"while_stopped": ["app"]}})
         document["steps"].insert(1, {"run": "true", "rollback": "systemctl is-active app >seen || true"})
         self.fails(document)
         self.assertEqual(self.services.read("seen"), "inactive\n")
-        self.assertOldRuns()
+        # Started again behind the migration, then by the restart, and once at the end of the rollback.
+        self.assertOldRuns(["1", "1", "2", "1"])
 
     def test_a_unit_that_the_run_did_not_reach_is_not_touched(self):
         self.start()
@@ -184,7 +181,8 @@ class Rollback(SystemdTest):
         document = {"name": "app", "steps": [{"uses": "restart", "with": {"systemd": "app"}}]}
         error = self.fails(document)
         self.assertEqual(error, "systemctl restart app exited with status 1: Failed to restart app.service: "
-                         "Interactive authentication required.\nSee system logs and 'systemctl status app.service' for details. "
+                         "Interactive authentication required.\nSee system logs and 'systemctl status app.service' "
+                         "for details. "
                          "(hint: run deployer as root, or let its user manage the unit (polkit))")
         self.assertEqual(self.services.running(), before)
 

@@ -23,8 +23,8 @@ class Services(Project):
         self.prefix = machine.words(self.folder)
 
     def __exit__(self, *ignored):
-        self.machine.call("sh", "-c", "systemctl stop 'app*'; rm -rf /etc/systemd/system/app*; systemctl daemon-reload; "
-                          "systemctl reset-failed")
+        self.machine.call("sh", "-c", "systemctl stop 'app*'; rm -rf /etc/systemd/system/app*; "
+                          "systemctl daemon-reload; systemctl reset-failed")
         super().__exit__()
 
     def unit(self, text=NOTIFY, name="app", command="code"):
