@@ -157,4 +157,8 @@ Standing Executor::settle(const std::string& revision, const Deadline& deadline)
   return {applied ? Standing::State::applied : Standing::State::absent, 0, 0, {}};
 }
 
+void Executor::remove_leftovers(const Deadline& deadline) {
+  if (!is_transactional()) Stepwise(session_, history_, options_).remove_leftovers(deadline);
+}
+
 }  // namespace deployer::migrations

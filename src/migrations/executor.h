@@ -76,6 +76,10 @@ class Executor {
   /// holds it then.
   Standing settle(const std::string& revision, const Deadline& deadline);
 
+  /// After a revision that stopped half-way was taken back by a copy or a backup: drops the tables that stood beside
+  /// the schema's own while one replaced another. Idempotent.
+  void remove_leftovers(const Deadline& deadline);
+
  private:
   bool is_transactional() const;
   void in_transaction(const std::set<std::string>& expected, const Deadline& deadline,

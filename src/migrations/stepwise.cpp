@@ -219,6 +219,18 @@ Standing Stepwise::settle(const std::string& revision, const Deadline& deadline)
   return conclude(work, progress, done, doubt, deadline);
 }
 
+void Stepwise::remove_leftovers(const Deadline& deadline) {
+  need_lock(deadline);
+  for (const std::string_view prefix : beside_prefixes) {
+    const database::Rows tables = session_.query(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND LEFT(table_name, ?) = ?",
+        {static_cast<std::int64_t>(prefix.size()), std::string(prefix)}, deadline);
+    for (const database::Row& row : tables.rows) {
+      session_.execute("DROP TABLE IF EXISTS " + session_.dialect().quote(database::as_text(row.at(0))), deadline);
+    }
+  }
+}
+
 /// Whether the unit that was in hand has happened; a doubt, for people, where that cannot be told.
 std::string Stepwise::judge(const Unit& unit, const ProgressEntry& entry, bool& happened, const Deadline& deadline) {
   if (unit.kind == UnitKind::repeatable) return {};

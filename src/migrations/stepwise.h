@@ -22,6 +22,7 @@ class Stepwise {
   void apply(const Revision& revision, Applied row, const Deadline& deadline);
   void revert(const Applied& row, const Deadline& deadline);
   Standing settle(const std::string& revision, const Deadline& deadline);
+  void remove_leftovers(const Deadline& deadline);
 
  private:
   struct Work;

@@ -200,8 +200,8 @@ class UnitCutter {
   void take_replaced_table(const Statement& statement) {
     const auto [name, behind] = written_name(statement, 4);
     const std::string number = std::to_string(units_.size() + 1);
-    const std::string fresh = "_deployer_new_" + number;
-    const std::string old = "_deployer_old_" + number;
+    const std::string fresh = std::string(beside_prefixes[0]) + number;
+    const std::string old = std::string(beside_prefixes[1]) + number;
     const StatementKind kind = database::classify(statement);
     const std::string rest = behind < statement.tokens.size()
                                  ? std::string(statement.text.substr(offset_in(statement, behind)))

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "database/lexer.h"
@@ -28,6 +30,9 @@ struct Unit {
   std::vector<std::string> session;     ///< of its statements those that what comes after it needs
   bool not_atomic = false;              ///< a server that dies in it may leave a part of it
 };
+
+/// How the tables are called that stand beside the schema's own while one replaces another, with a number behind.
+inline constexpr std::array<std::string_view, 2> beside_prefixes = {"_deployer_new_", "_deployer_old_"};
 
 /// What the kinds of statements depend on besides their words.
 struct UnitFacts {

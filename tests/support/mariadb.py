@@ -102,6 +102,8 @@ class MariaDb:
         tables = {name: self.sql(f"SHOW CREATE TABLE `{name}`", schema) for name, _ in names}
         rows = {name: sorted(self.sql(f"SELECT * FROM `{name}`", schema).splitlines())
                 for name, kind in names if kind == "BASE TABLE"}
-        others = self.sql("SHOW TRIGGERS; SELECT routine_type, routine_name, routine_definition FROM "
+        others = self.sql("SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement "
+                          f"FROM information_schema.triggers WHERE trigger_schema = '{schema}' ORDER BY 1; "
+                          "SELECT routine_type, routine_name, routine_definition FROM "
                           f"information_schema.routines WHERE routine_schema = '{schema}'", schema)
         return {"tables": tables, "rows": rows, "others": others}

@@ -152,24 +152,26 @@ class MigrateAction : public Action {
     const bool up = record.data.value("direction", "up") == "up";
     const migrations::Standing standing = standing_of(context, record);
     const auto untouched = up ? migrations::Standing::State::absent : migrations::Standing::State::applied;
+    const migrations::History history = history_of(context);
+    migrations::Executor executor(context.database(), history, executor_options(context));
     if (standing.state == untouched) {
+      executor.remove_leftovers(context.deadline());
       return is_transactional(context.database().dialect()) ? note_way(context, "transaction")
                                                             : "nothing of it was left";
     }
     if (!standing.text.empty()) context.output(standing.text);
     const Way way = way_named(record.data.value("way", "none"));
     if (way == Way::down && may_go_down(context, id, standing)) {
-      const migrations::History history = history_of(context);
       const auto rows = history.read(context.database(), context.deadline());
       std::set<std::string> known;
       for (const auto& row : rows) known.insert(row.first);
-      migrations::Executor(context.database(), history, executor_options(context))
-          .revert(rows.at(id), known, context.deadline());
+      executor.revert(rows.at(id), known, context.deadline());
       return note_way(context, "down");
     }
     restore_backup_of_run(context, text_input(context.inputs(), "restore"),
                           {digests_from(record.data.value("before", Json::object())), rows_after(record),
                            record.data.value("touched", std::vector<std::string>{})});
+    executor.remove_leftovers(context.deadline());
     return note_way(context, "restore");
   }
 
@@ -356,7 +358,8 @@ class MigrateAction : public Action {
        declare_input("statement_timeout", ParameterType::duration, "how long a statement may take; else any time"),
        {.name = "while_stopped",
         .type = ParameterType::list,
-        .doc = "services that are stopped while revisions are applied, and while they are taken back"},
+        .doc = "services that are stopped while revisions are applied, and while they are taken back",
+        .repeated_or_single = true},
        declare_input("checks", ParameterType::boolean, "look first at what stands in the way: disk, locks, damage",
                      true),
        {.name = "restore",
