@@ -1,5 +1,7 @@
 #include "backups/backup.h"
 
+#include <algorithm>
+
 #include "actions/builtin.h"
 #include "actions/inputs.h"
 #include "actions/migrate/work.h"
@@ -28,7 +30,10 @@ class BackupAction : public Action {
  public:
   const ActionSpec& spec() const override { return spec_; }
 
-  void check(ActionContext& context) const override { need_database(context); }
+  void check(ActionContext& context) const override {
+    need_database(context);
+    if (!is_made_by_this_run(context)) need_database_file(context);
+  }
 
   StepPlan plan(ActionContext& context) const override {
     return {"back the database up into " + backup_folder(context).string(), {}, {}, "the backup stays"};
@@ -64,6 +69,19 @@ class BackupAction : public Action {
   }
 
  private:
+  /// The first upgrade ever makes the database: there is nothing to back up before it, and that is no mistake.
+  static bool is_made_by_this_run(const ActionContext& context) {
+    const std::vector<Step>& steps = context.pipeline().steps;
+    return std::any_of(steps.begin(), steps.end(), [](const Step& step) { return step.uses == "migrate"; });
+  }
+
+  /// A file that is not there would be made when it is opened, and a backup of nothing taken for a good one.
+  static void need_database_file(ActionContext& context) {
+    const database::Url url = value_or_throw(database::parse_url(context.pipeline().database.value("url", "")));
+    if (database::dialect_of(url.engine).server() != nullptr) return;
+    database::open(url, context.pipeline().project, database::Access::read_only, context.deadline());
+  }
+
   static backups::BackupRequest request(ActionContext& context) {
     backups::BackupRequest request;
     request.directory = backup_folder(context);

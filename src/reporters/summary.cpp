@@ -23,8 +23,8 @@ constexpr int summary_yellow = 33;
 constexpr int summary_red = 31;
 
 SummaryVerdict summary_verdict(const RunState& state) {
-  // Only what something has proved is claimed.
-  const bool proved = state.verified == std::optional<bool>(true);
+  // Only what something has proved is claimed, and nothing of the sort where rows of others were lost.
+  const bool proved = state.verified == std::optional<bool>(true) && state.lost.empty();
   switch (state.status) {
     case RunStatus::succeeded:
       return {"succeeded", summary_green};

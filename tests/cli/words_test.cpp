@@ -73,7 +73,7 @@ TEST(Words, MisspeltGetASuggestion) {
 TEST(Words, OfAGroupAloneNameWhatMayFollow) {
   EXPECT_EQ(refusal_of({"migrate"}),
             "error: 'deployer migrate' needs a word behind it\n"
-            "hint: status, create, revision, upgrade, downgrade, current, heads and history");
+            "hint: status, create, revision, upgrade, downgrade, rehearse, current, heads, history and preflight");
 }
 
 TEST(Words, OfALaterVersionAreRefusedByName) {

@@ -6,7 +6,6 @@
 
 #include "database/dialect.h"
 #include "project.h"
-#include "support/mariadb.h"
 
 namespace deployer::migrations {
 namespace {
@@ -241,16 +240,6 @@ TEST_F(ExecutorTest, WaitsForAWriterUntilItsDeadline) {
   other->rollback();
   apply("a1");
   EXPECT_EQ(rows().size(), 1U);
-}
-
-TEST(ExecutorByCapability, RefusesADatabaseWhoseSchemaChangesAreNotTransactional) {
-  const auto session = database::open(*database::parse_url(test::shared_mariadb().new_database("refused")), "/",
-                                      database::Access::existing, Deadline::after(std::chrono::seconds(10)));
-  const History history("deployer_migrations");
-  EXPECT_EQ(
-      error_text([&] { Executor(*session, history, {}); }),
-      "error: this version applies migrations only to databases whose schema changes are transactional, and MariaDB is "
-      "none");
 }
 
 }  // namespace

@@ -155,21 +155,9 @@ TEST_P(MigrationAnswers, RefuseWhatMakesNoSense) {
   EXPECT_EQ(refusal(show_history, {{"r", "001"}}), "error: '001' is no range\nhint: as in -r base:head, or -r 9a38:");
 }
 
-TEST_P(MigrationAnswers, RefuseByNameWhatThisVersionHasForOneDatabaseOnly) {
-  if (GetParam() == Engine::sqlite) {
-    EXPECT_EQ(refusal(downgrade_database, {{"revision", "002:001"}}),
-              "error: '002:001' is a range, which stands with --sql only");
-    return;
-  }
-  EXPECT_EQ(refusal(upgrade_database, {{"revision", "head"}}),
-            "error: 'deployer upgrade' of a mariadb database is not in this version");
-  EXPECT_EQ(refusal(downgrade_database, {{"revision", "base"}}),
-            "error: 'deployer downgrade' of a mariadb database is not in this version");
-  EXPECT_EQ(refusal(create_backup, Json::object()),
-            "error: 'deployer backup' of a mariadb database is not in this version");
-  app_.yes = true;
-  EXPECT_EQ(refusal(restore_backup, {{"name", "x"}}),
-            "error: 'deployer restore' of a mariadb database is not in this version");
+TEST_P(MigrationAnswers, RefuseARangeWithoutSql) {
+  EXPECT_EQ(refusal(downgrade_database, {{"revision", "002:001"}}),
+            "error: '002:001' is a range, which stands with --sql only");
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, MigrationAnswers, testing::Values(Engine::sqlite, Engine::mariadb),

@@ -58,7 +58,7 @@ class Refusals(Cli):
             name = flag[0].split("=")[0]
             self.refused("run", "p.yml", *flag, says=f"error: 'deployer run {name}' is not in this version\n")
         for words, flag in ((["status"], "--exit-code"), (["create", "x"], "--autogenerate"),
-                            (["backup", "list"], "--max-age"), (["restore", "x"], "--into"),
+                            (["backup", "list"], "--max-age"),
                             (["runs", "logs", "last"], "--follow")):
             self.refused(*words, flag, "x", says=f" {flag}' is not in this version\n")
         for word in ("tty", "github", "gitlab", "junit"):
@@ -136,11 +136,11 @@ steps:
         self.assertFalse(self.project.path("done").exists())
 
     def test_settings_that_are_wrong_are_told_in_one_go(self):
-        self.project.write("etc/deployer.yml", "lock_timout: 5s\nchecks: {disk_free: 2x}\nbackup_enabled: 'true'\n")
+        self.project.write("etc/deployer.yml", "lock_timout: 5s\nserver: {listen: x}\nbackup_enabled: 'true'\n")
         for words in (["status"], ["config", "show"], ["upgrade"]):
             done = self.refused(*words, says="unknown key 'lock_timout' in the settings")
             self.assertIn("hint: did you mean 'lock_timeout'?", done.err)
-            self.assertIn("'checks' is not in this version", done.err)
+            self.assertIn("'server' is not in this version", done.err)
             self.assertIn("'backup_enabled' must be true or false, not 'true'", done.err)
         self.refused("status", says="error: DEPLOYER_LOCK_TIMEOUT must be a duration, not '5'",
                      env={"DEPLOYER_LOCK_TIMEOUT": "5"})
@@ -162,6 +162,14 @@ steps:
 
 
 class Databases(Cli):
+    def test_a_database_that_is_not_there_is_not_backed_up(self):
+        self.project.env["DATABASE_URL"] = "sqlite:///mistyped.db"
+        done = self.project.run("backup")
+        self.assertNotEqual(done.status, 0, done)
+        self.assertIn("mistyped.db", done.err)
+        self.assertFalse(self.project.path("mistyped.db").exists())
+        self.assertFalse(self.project.path("backups").exists())
+
     def test_a_password_in_argv_is_warned_of_overwritten_and_never_repeated(self):
         self.project.write("p.yml", "steps: [{uses: connectivity, with: {database: true}, timeout: 60s}]\n")
         waiting = self.project.start("run", "p.yml", "--database", "mysql://app:s3cret@127.0.0.1:1/books")

@@ -91,6 +91,12 @@ AtStake stakes_by_proof(ActionContext& context, const RestoreWindow& window, con
   }
   AtStake at_stake{writes.by_table, {}};
   keep_touched(at_stake.rows, window.touched);
+  // An event of the log may hold several rows; what can be counted of them says more.
+  const Stakes counted = at_stake.rows.empty() ? Stakes{} : stakes_by_rows(context, window, backup).rows;
+  for (auto& [table, rows] : at_stake.rows) {
+    const auto found = counted.find(table);
+    if (found != counted.end()) rows = std::max(rows, found->second);
+  }
   return at_stake;
 }
 
