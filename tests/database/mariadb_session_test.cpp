@@ -21,7 +21,6 @@ namespace deployer::database {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Deadline soon() { return Deadline::after(seconds(30)); }
@@ -292,22 +291,24 @@ class SilentServer {
 TEST(MariaDbSession, WaitsForASilentServerNoLongerThanItMay) {
   const SilentServer server;
   const auto begin = Deadline::Clock::now();
-  const SqlError late = session_error([&] { session_of(server.url(), Deadline::after(milliseconds(50))); });
+  const SqlError late =
+      session_error([&] { session_of(server.url(), Deadline::after(std::chrono::milliseconds(50))); });
   EXPECT_EQ(late.kind, ErrorKind::timed_out);
   EXPECT_TRUE(stands_in(late.message, "/b: timed out")) << late.message;
 
   std::stop_source source;
   std::thread stopper([&] {
-    Deadline::never().sleep(milliseconds(30));
+    Deadline::never().sleep(std::chrono::milliseconds(30));
     source.request_stop();
   });
   const SqlError stopped = session_error([&] { session_of(server.url(), Deadline::never(source.get_token())); });
   stopper.join();
   EXPECT_EQ(stopped.kind, ErrorKind::cancelled);
-  EXPECT_LT(Deadline::Clock::now() - begin, milliseconds(900)) << "only the deadline and the stop end these";
+  EXPECT_LT(Deadline::Clock::now() - begin, std::chrono::milliseconds(900))
+      << "only the deadline and the stop end these";
 
   Url url = value_or_throw(parse_url(server.url()));
-  url.connect_timeout = milliseconds(100);
+  url.connect_timeout = std::chrono::milliseconds(100);
   const SqlError silent = session_error([&] { open(url, "/", Access::existing, soon()); });
   EXPECT_EQ(silent.kind, ErrorKind::unavailable);
   EXPECT_TRUE(stands_in(silent.message, "/b: no answer within 1 s")) << silent.message;
@@ -321,7 +322,7 @@ std::string shared_url() {
 
 std::unique_ptr<Session> impatient_session() {
   Url url = value_or_throw(parse_url(shared_url()));
-  url.read_timeout = milliseconds(100);
+  url.read_timeout = std::chrono::milliseconds(100);
   return open(url, "/", Access::existing, soon());
 }
 
@@ -343,7 +344,7 @@ void lets_a_change_take_its_time() {
   EXPECT_EQ(first_text(*session, "SELECT GET_LOCK('held', 0.2)"), "0") << "a wait for a lock is bounded by itself";
   int rows = 0;
   session->stream("SELECT 1 UNION ALL SELECT 2", {}, soon(), [&](const Row&) {
-    if (++rows == 1) Deadline::never().sleep(milliseconds(150));
+    if (++rows == 1) Deadline::never().sleep(std::chrono::milliseconds(150));
   });
   EXPECT_EQ(rows, 2);
 }
@@ -359,7 +360,7 @@ void undoes_an_interrupted_change() {
   session->execute("INSERT INTO rebuilt SELECT seq, REPEAT('x', 200) FROM seq_1_to_2000", soon());
   const std::string before = as_text(session->query("SHOW CREATE TABLE rebuilt", soon()).rows.at(0).at(1));
   const auto interrupted = [&](const std::string& sql) {
-    const SqlError late = session_error([&] { session->execute(sql, Deadline::after(milliseconds(60))); });
+    const SqlError late = session_error([&] { session->execute(sql, Deadline::after(std::chrono::milliseconds(60))); });
     EXPECT_EQ(late.kind, ErrorKind::timed_out) << sql;
     EXPECT_EQ(late.code, 1317) << sql;
   };
@@ -488,10 +489,10 @@ TEST(MariaDbWatcher, CutsTheConnectionWhereTheServerCannotBeTold) {
         ++told;
         return false;
       },
-      [&] { cut = true; }, milliseconds(5));
-  watcher.arm(Deadline::after(milliseconds(1)));
+      [&] { cut = true; }, std::chrono::milliseconds(5));
+  watcher.arm(Deadline::after(std::chrono::milliseconds(1)));
   const Deadline patience = soon();
-  while (!cut && !patience.expired()) patience.sleep(milliseconds(1));
+  while (!cut && !patience.expired()) patience.sleep(std::chrono::milliseconds(1));
   EXPECT_TRUE(watcher.disarm());
   EXPECT_GE(told, 3);
 }
