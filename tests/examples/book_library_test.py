@@ -154,15 +154,16 @@ class MariaDb:
         if root:
             self.folder.chmod(0o711)
         user = ["--user=nobody"] if root else []
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--force", *user, f"--datadir={self.folder / 'data'}",
-                        "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"],
-                       check=True, capture_output=True)
         if root:
             shutil.chown(self.folder, "nobody")
+        # A folder for temporary files of its own: a server that starts clears it, also of what another one works with.
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--force", *user, f"--datadir={self.folder / 'data'}",
+                        "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"],
+                       check=True, capture_output=True, env={**os.environ, "TMPDIR": str(self.folder)})
         self.server = subprocess.Popen(
             [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *user,
              f"--datadir={self.folder / 'data'}", f"--socket={self.socket}", f"--pid-file={self.folder / 'm.pid'}",
-             f"--log-error={self.folder / 'err.log'}", "--skip-networking", "--innodb-buffer-pool-size=16M",
+             f"--log-error={self.folder / 'err.log'}", f"--tmpdir={self.folder}", "--skip-networking", "--innodb-buffer-pool-size=16M",
              "--innodb-log-file-size=8M", "--performance-schema=OFF", "--character-set-server=utf8mb4"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60

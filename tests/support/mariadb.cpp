@@ -76,7 +76,14 @@ fs::path prepared_data() {
     const fs::path part = cache / "data.part";
     fs::remove_all(part);
     fs::remove(cache / "log");
-    Words words = {"mariadb-install-db",
+    // A server that starts removes what it takes for its own from its folder for temporary files, and in a shared one
+    // pulls them away under the others.
+    const fs::path temporary = cache / "tmp";
+    fs::create_directories(temporary);
+    fs::permissions(temporary, fs::perms::all);
+    Words words = {"env",
+                   "TMPDIR=" + temporary.string(),
+                   "mariadb-install-db",
                    "--no-defaults",
                    "--force",  // also where the machine's own name cannot be looked up
                    "--datadir=" + part.string(),
@@ -166,7 +173,8 @@ MariaDb::MariaDb(const Options& options) : state_(std::make_unique<State>()) {
   if (as_root()) words.insert(words.end(), {"--reuid", "nobody", "--regid", "nogroup", "--clear-groups"});
   words.insert(words.end(), {"mariadbd", "--no-defaults", "--datadir=" + data.string(), "--socket=" + state.socket,
                              "--pid-file=" + (state.folder / "m.pid").string(), "--log-error=" + log.string(),
-                             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--performance-schema=OFF",
+                             "--tmpdir=" + state.folder.path().string(), "--innodb-buffer-pool-size=16M",
+                             "--innodb-log-file-size=8M", "--performance-schema=OFF",
                              "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"});
   if (options.tcp) {
     state.port = free_port();

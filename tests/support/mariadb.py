@@ -24,7 +24,12 @@ def prepared_data():
                      "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]
             if os.geteuid() == 0:
                 words.append("--user=nobody")
-            subprocess.run(words, check=True, capture_output=True)
+            # A server that starts removes what it takes for its own from its folder for temporary files, and in a shared
+            # one pulls them away under the others.
+            temporary = cache / "tmp"
+            temporary.mkdir(exist_ok=True)
+            temporary.chmod(0o777)
+            subprocess.run(words, check=True, capture_output=True, env={**os.environ, "TMPDIR": str(temporary)})
             part.rename(data)
     return data
 
@@ -60,7 +65,7 @@ class MariaDb:
         if os.geteuid() == 0:
             words += ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
         words += ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
-                  f"--pid-file={self.folder}/m.pid", f"--log-error={self.folder}/err.log",
+                  f"--pid-file={self.folder}/m.pid", f"--log-error={self.folder}/err.log", f"--tmpdir={self.folder}",
                   "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--performance-schema=OFF",
                   "--skip-name-resolve"]
         words += [f"--port={self.port}", "--bind-address=127.0.0.1"] if self.port else ["--skip-networking"]
