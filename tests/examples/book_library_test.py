@@ -163,7 +163,8 @@ class MariaDb:
         self.server = subprocess.Popen(
             [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *user,
              f"--datadir={self.folder / 'data'}", f"--socket={self.socket}", f"--pid-file={self.folder / 'm.pid'}",
-             f"--log-error={self.folder / 'err.log'}", f"--tmpdir={self.folder}", "--skip-networking", "--innodb-buffer-pool-size=16M",
+             f"--log-error={self.folder / 'err.log'}", f"--tmpdir={self.folder}", "--skip-networking",
+             "--innodb-buffer-pool-size=16M",
              "--innodb-log-file-size=8M", "--performance-schema=OFF", "--character-set-server=utf8mb4"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60

@@ -24,8 +24,7 @@ def prepared_data():
                      "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]
             if os.geteuid() == 0:
                 words.append("--user=nobody")
-            # A server that starts removes what it takes for its own from its folder for temporary files, and in a shared
-            # one pulls them away under the others.
+            # A server that starts clears its folder for temporary files, and a shared one under the others.
             temporary = cache / "tmp"
             temporary.mkdir(exist_ok=True)
             temporary.chmod(0o777)
@@ -107,7 +106,8 @@ class MariaDb:
         tables = {name: self.sql(f"SHOW CREATE TABLE `{name}`", schema) for name, _ in names}
         rows = {name: sorted(self.sql(f"SELECT * FROM `{name}`", schema).splitlines())
                 for name, kind in names if kind == "BASE TABLE"}
-        others = self.sql("SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement "
+        others = self.sql("SELECT trigger_name, event_object_table, action_timing, event_manipulation, "
+                          "action_statement "
                           f"FROM information_schema.triggers WHERE trigger_schema = '{schema}' ORDER BY 1; "
                           "SELECT routine_type, routine_name, routine_definition FROM "
                           f"information_schema.routines WHERE routine_schema = '{schema}'", schema)
