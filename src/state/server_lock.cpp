@@ -278,7 +278,12 @@ ServerLock::~ServerLock() {
   const Deadline deadline = Deadline::after(farewell_patience);
   const auto farewell = [&](Session& session) { free_lock_row(session, state_->epoch, deadline); };
   try {
-    if (state_->kept) farewell(*state_->kept->session());
+    if (state_->kept) {
+      Session& session = *state_->kept->session();
+      farewell(session);
+      // Not left to the end of the connection: the server notices that a moment later than whoever comes next.
+      server_of(session).release_lock(session, deadline);
+    }
   } catch (const Error&) {
     try {
       farewell(*state_->request.open(deadline));
