@@ -104,6 +104,12 @@ class Server {
   virtual std::vector<std::string> damaged_tables(Session& session, const std::vector<std::string>& tables,
                                                   const Deadline& deadline) const = 0;
 
+  /// Drops, of these tables of the session's schema, those that a crash of the server has left so that it cannot open
+  /// them (an ALTER of partitions is not atomic), and what its storage holds of ones that are gone. Before a restore
+  /// that brings them back. Those that it dropped; idempotent.
+  virtual std::vector<std::string> drop_unreadable(Session& session, const std::vector<std::string>& tables,
+                                                   const Deadline& deadline) const = 0;
+
   // ---- Dump and load (dump.h).
 
   virtual Dumped dump(Session& session, const DumpOptions& options, const Machine& machine, const Deadline& deadline,

@@ -66,8 +66,12 @@ Stepwise::Work Stepwise::work_of(const Applied& row, Location from, Direction di
   const database::Script script = statements_of(section, from.file, session_.dialect().lexer());
   UnitFacts facts;
   facts.sees_table_ids = server_.sees_table_ids(session_, deadline);
-  for (const database::Table& table : session_.dialect().introspect(session_, deadline, {history_.table()}).tables) {
-    facts.engines[table.name] = table.engine;
+  // Not by introspection, which a table that cannot be opened would fail: just then somebody must know where it stands.
+  const database::Rows tables = session_.query(
+      "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL",
+      deadline);
+  for (const database::Row& table : tables.rows) {
+    facts.engines[database::as_text(table.at(0))] = database::as_text(table.at(1));
   }
   return {row, direction, units_of(script, facts)};
 }

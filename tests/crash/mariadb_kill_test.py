@@ -161,9 +161,11 @@ class MariaDbKill(unittest.TestCase):
         for trial in range(trials):
             project = self.begin("exit 1" if trial % 2 else "true")
             trace = project.path(".trace")
-            runner = subprocess.Popen([PROGRAM, *self.words("--yes", "run", "crash.yml")], cwd=project.folder,
-                                      env=project.environment({"DEPLOYER_FAULT_TRACE": str(trace)}),
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            said = project.path(".said")
+            with open(said, "w", encoding="utf-8") as out:
+                runner = subprocess.Popen([PROGRAM, *self.words("--yes", "run", "crash.yml")], cwd=project.folder,
+                                          env=project.environment({"DEPLOYER_FAULT_TRACE": str(trace)}),
+                                          stdout=out, stderr=out)
             self.wait_for(lambda: runner.poll() is not None or "migrate." in
                           (trace.read_text() if trace.exists() else ""))
             time.sleep(instants.uniform(0, 0.4))
@@ -174,7 +176,7 @@ class MariaDbKill(unittest.TestCase):
             if kill_server:
                 self.server.start()
             status = runner.wait(timeout=120)
-            self.assertIn(status, (-9, 0, 1), f"seed {seed}, trial {trial}")
+            self.assertIn(status, (-9, 0, 1), f"seed {seed}, trial {trial}: {said.read_text()}")
             self.check_settled(project, f"seed {seed}, trial {trial}")
         self.report("the runner" if not kill_server else "both were" if kill_runner else "the server was", trials)
 

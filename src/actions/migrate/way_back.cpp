@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "actions/inputs.h"
 #include "actions/maintenance.h"
 #include "actions/migrate/work.h"
@@ -123,6 +125,20 @@ void take_safety_backup(ActionContext& context, const Json& beside, bool needed)
   }
 }
 
+/// Neither the safety backup nor the restore could pass over a table that a crash of the server has left unreadable.
+void drop_what_cannot_be_read(ActionContext& context, const database::Server& server, const RestoreWindow& window,
+                              const Json& backup) {
+  std::vector<std::string> tables;
+  for (const auto& [table, digest] : digests_from(backup.value("tables", Json::object()))) {
+    const std::vector<std::string>& touched = window.touched;
+    const bool comes_back = touched.empty() || std::find(touched.begin(), touched.end(), table) != touched.end();
+    if (comes_back) tables.push_back(table);
+  }
+  for (const std::string& table : server.drop_unreadable(context.database(), tables, context.deadline())) {
+    context.warn("the server's crash left table " + table + " unreadable; it comes back from the backup");
+  }
+}
+
 std::string stakes_text(const Stakes& stakes) {
   std::vector<std::string> parts;
   for (const auto& [table, rows] : stakes) parts.push_back(fmt::format("{} (at least {})", table, rows));
@@ -189,6 +205,7 @@ void restore_backup_of_run(ActionContext& context, const std::string& policy, co
       server != nullptr ? stakes_by_proof(context, window, backup, *server) : stakes_by_rows(context, window, backup);
   if (!accepted) refuse_to_lose(at_stake, command);
   if (!at_stake.unknown.empty()) context.warn(at_stake.unknown);
+  if (server != nullptr) drop_what_cannot_be_read(context, *server, window, backup);
   take_safety_backup(context, backup, !at_stake.rows.empty() || !at_stake.unknown.empty());
   const backups::Source source = backups::find_source(backup.value("file", ""), {}, session, context.files());
   backups::RestoreOptions options;

@@ -5,7 +5,7 @@
 namespace deployer::database {
 
 /// MariaDB as a server, and MySQL as far as it is the same. The bodies stand by subject: locks.cpp, evidence.cpp,
-/// binary_log.cpp, health.cpp, dump.cpp.
+/// binary_log.cpp, health.cpp, unreadable.cpp, dump.cpp.
 class MariaDbServer : public Server {
  public:
   std::string lock_name(const Session& session) const override;
@@ -32,6 +32,8 @@ class MariaDbServer : public Server {
   std::vector<std::string> damaged_tables(Session& session, const std::vector<std::string>& tables,
                                           const Deadline& deadline) const override;
 
+  std::vector<std::string> drop_unreadable(Session& session, const std::vector<std::string>& tables,
+                                           const Deadline& deadline) const override;
   Dumped dump(Session& session, const DumpOptions& options, const Machine& machine, const Deadline& deadline,
               const std::function<void(std::string_view)>& write) const override;
 };
