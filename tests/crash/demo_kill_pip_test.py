@@ -3,6 +3,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -47,9 +49,38 @@ class DemoKillPip(unittest.TestCase):
         trace = self.library.path("trace")
         os.mkfifo(trace)
         running = self.start({"DEPLOYER_FAULT_TRACE": str(trace)})
-        while point not in trace.read_text().splitlines():
-            pass
+        threading.Thread(target=self.wake_reader_at_end, args=(running, trace), daemon=True).start()
+        while not self.passes(trace, point):
+            self.assertIsNone(running.poll(), f"the run ended before it came to {point}")
         return running
+
+    @staticmethod
+    def wake_reader_at_end(running, trace):
+        running.wait()
+        os.close(os.open(trace, os.O_WRONLY))
+
+    @staticmethod
+    def passes(trace, point):
+        """Waits for the next points; whether this one is among them. The writer of a next one may have opened the pipe
+        already when it looks empty, and what it writes then must not be lost."""
+        reader = os.open(trace, os.O_RDONLY)
+        try:
+            text = b""
+            empty_since = None
+            while empty_since is None or time.monotonic() - empty_since < 0.05:
+                piece = os.read(reader, 65536)
+                text += piece
+                if point in text.decode().splitlines():
+                    return True
+                if piece:
+                    empty_since = None
+                elif empty_since is None:
+                    empty_since = time.monotonic()
+                else:
+                    time.sleep(0.001)
+            return False
+        finally:
+            os.close(reader)
 
     def test_killed_while_pip_works_and_after_the_switch(self):
         running = self.start()
