@@ -53,7 +53,11 @@ Edges edges_of(const Schema& schema, SqlDialect dialect, const std::string& own_
     edges[table.name];
     const std::vector<Token> tokens = tokens_of(table.definition, dialect, "table " + table.name);
     for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-      if (tokens[i].is("REFERENCES")) edges[unquoted(tokens[i + 1].text)].insert(table.name);
+      if (!tokens[i].is("REFERENCES")) continue;
+      // Both ways: a restore brings tables that are tied by a foreign key back together.
+      const std::string parent = unquoted(tokens[i + 1].text);
+      edges[parent].insert(table.name);
+      edges[table.name].insert(parent);
     }
   }
   for (const SchemaObject& object : schema.objects) {
@@ -67,7 +71,12 @@ Edges edges_of(const Schema& schema, SqlDialect dialect, const std::string& own_
 
 std::string why_unknown(const Script& script) {
   for (const Statement& statement : script.statements) {
-    const std::string verb = classify(statement).verb;
+    const StatementKind kind = classify(statement);
+    const std::string& verb = kind.verb;
+    static const std::set<std::string> of_no_table = {"VIEW", "PROCEDURE", "FUNCTION", "EVENT", "SEQUENCE", "PACKAGE"};
+    if (kind.changes_schema && of_no_table.count(kind.object) > 0) {
+      return verb + " " + kind.object + " in line " + std::to_string(statement.at.line) + " changes what is no table";
+    }
     if (verb == "CALL" || verb == "EXECUTE" || verb == "PREPARE") {
       return verb + " in line " + std::to_string(statement.at.line) + " may change any table";
     }
@@ -93,7 +102,12 @@ Reach reach_of(const Script& script, const Schema& schema, SqlDialect dialect, c
     const StatementKind kind = classify(statement);
     if (kind.changes_schema && kind.object == "TABLE" && !kind.name.empty())
       add_parts(kind.name, own_schema, reach.tables);
-    for (const std::string& part : parts_in(names_in(statement), own_schema)) next.push_back(part);
+    const bool renames = kind.changes_schema && std::any_of(statement.tokens.begin(), statement.tokens.end(),
+                                                            [](const Token& token) { return token.is("RENAME"); });
+    for (const std::string& part : parts_in(names_in(statement), own_schema)) {
+      next.push_back(part);
+      if (renames) reach.tables.insert(part);  // the new name is among them
+    }
   }
   while (!next.empty()) {
     const std::string name = std::move(next.front());

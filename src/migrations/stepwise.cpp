@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "database/canonical.h"
 #include "database/dialect.h"
 #include "database/server_health.h"
 
@@ -132,7 +133,9 @@ void Stepwise::revert(const Applied& row, const Deadline& deadline) {
     refuse_undecidable(work);
   }
   Progress progress(session_, deadline);
-  const bool goes_on = progress.entry().revision == row.revision && progress.entry().direction == work.words();
+  // An entry of an earlier attempt, which a restore took back, is none of this one.
+  const bool goes_on = row.state == "reverting" && progress.entry().revision == row.revision &&
+                       progress.entry().direction == work.words();
   if (!goes_on) {
     in_one_commit(deadline, [&] {
       history_.set_state(session_, row.revision, "reverting", deadline);
@@ -154,7 +157,13 @@ void Stepwise::go(const Work& work, Progress& progress, const Deadline& deadline
     // A session that is gone leaves the judgement to `settle` by another one.
     if (error.kind != ErrorKind::unavailable) {
       try {
-        conclude(work, progress, done, {}, Deadline::after(std::chrono::seconds(30)));
+        const Deadline soon = Deadline::after(std::chrono::seconds(30));
+        // What was committed with rows, or found out of an interrupted statement, stands in the database.
+        if (const auto now = Progress::read(session_, soon); now && now->revision == work.row.revision) {
+          done = std::max(done, static_cast<std::size_t>(now->statements_done));
+        }
+        const bool blind = done < work.units.size() && work.units[done].kind == UnitKind::undecidable;
+        conclude(work, progress, done, blind ? "nobody can tell how much of it happened" : "", soon);
       } catch (const Error&) {
         // The first error is the one to tell; `settle` finds out.
       }
@@ -237,7 +246,10 @@ void Stepwise::remove_leftovers(const Deadline& deadline) {
 
 /// Whether the unit that was in hand has happened; a doubt, for people, where that cannot be told.
 std::string Stepwise::judge(const Unit& unit, const ProgressEntry& entry, bool& happened, const Deadline& deadline) {
-  if (unit.kind == UnitKind::repeatable) return {};
+  if (unit.kind == UnitKind::repeatable) {
+    // What the session alone had is gone with it; anything else may have happened.
+    return unit.session.empty() ? "it may have happened" : "";
+  }
   if (!unit.probe.empty()) {
     const database::Rows answer = session_.query(unit.probe, deadline);
     happened = answer.rows.size() == 1 && database::as_text(answer.rows[0].at(0)) == "1";
@@ -249,7 +261,18 @@ std::string Stepwise::judge(const Unit& unit, const ProgressEntry& entry, bool& 
   if (unit.not_atomic && !now.is_same_start(then)) {
     return "the server was restarted in it, and may have done a part of it";
   }
-  happened = look_at(unit, deadline)["things"] != entry.evidence.value("things", Json::object());
+  Json before = entry.evidence.value("things", Json::object());
+  Json things = look_at(unit, deadline)["things"];
+  // Rows that others insert move the counter, which tells only of a statement that sets it.
+  const bool sets_counter = std::any_of(unit.names.begin(), unit.names.end(), [](const std::string& name) {
+    return database::lower_case(name) == "auto_increment";
+  });
+  for (Json* side : {&before, &things}) {
+    for (auto& thing : *side) {
+      if (!sets_counter) thing.erase("auto_increment");
+    }
+  }
+  happened = things != before;
   return {};
 }
 

@@ -154,6 +154,11 @@ class UnitCutter {
 
   void judge(const Statement& statement, const StatementKind& kind, Unit& unit) const {
     if (kind.verb == "SET" || kind.verb == "USE" || kind.verb == "PREPARE") unit.session = unit.statements;
+    if (kind.verb == "SET" && statement.tokens.size() > 1 && statement.tokens[1].is("STATEMENT")) {
+      unit.session.clear();
+      make_undecidable(unit, "SET STATEMENT … FOR hides what it does; write SET SESSION before it");
+      return;
+    }
     const bool accounts = kind.object == "USER" || kind.object == "ROLE" || kind.object == "SERVER";
     if (accounts && is_one_of(provable_verbs, kind.verb)) {
       unit.kind =

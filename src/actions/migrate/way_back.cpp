@@ -209,7 +209,16 @@ void restore_backup_of_run(ActionContext& context, const std::string& policy, co
   take_safety_backup(context, backup, !at_stake.rows.empty() || !at_stake.unknown.empty());
   const backups::Source source = backups::find_source(backup.value("file", ""), {}, session, context.files());
   backups::RestoreOptions options;
-  options.tables = window.touched;
+  // What a revision did not come to make is neither here nor there.
+  for (const std::string& table : window.touched) {
+    const bool known = backup.value("tables", Json::object()).contains(table) ||
+                       session.dialect().has_table(session, table, context.deadline());
+    if (known) options.tables.push_back(table);
+  }
+  if (options.tables.empty() && !window.touched.empty()) {
+    throw Error(ErrorKind::left_behind, "none of the tables that the revision names is here or in the backup",
+                "by hand: " + command);
+  }
   const migrations::History history = history_of(context);
   options.own_table = history.table();
   options.fill = [&](database::Session& aside) {

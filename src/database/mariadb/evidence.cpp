@@ -76,9 +76,23 @@ class EvidenceReader {
           session_.query("SHOW CREATE TABLE " + dialect.quote(schema) + "." + dialect.quote(name), deadline_)
               .rows.at(0);
       Json& entry = found[evidence_key(schema, name, own_)];
-      entry["definition"] = as_text(shown.at(1));
+      std::string definition = as_text(shown.at(1));
+      entry["auto_increment"] = take_counter(definition);
+      entry["definition"] = std::move(definition);
       entry["created"] = as_text(row.at(3));
     }
+  }
+
+  /// Cuts the table option AUTO_INCREMENT=N, which stands on the last line, out of a definition; its N, or empty.
+  static std::string take_counter(std::string& definition) {
+    static constexpr std::string_view option = " AUTO_INCREMENT=";
+    const std::size_t last_line = definition.rfind("\n)");
+    const std::size_t at = last_line == std::string::npos ? last_line : definition.find(option, last_line);
+    if (at == std::string::npos) return {};
+    const std::size_t end = std::min(definition.find(' ', at + option.size()), definition.size());
+    const std::string counter = definition.substr(at + option.size(), end - at - option.size());
+    definition.erase(at, end - at);
+    return counter;
   }
 
   void read_table_ids(Json& found) {
