@@ -38,8 +38,8 @@ Duration with_jitter(Duration pause) {
   return pause + Duration(std::uniform_int_distribution<int>(0, 200)(random));
 }
 
-std::string digest_of_unit(const Unit& unit) {
-  return database::token_digest(join(unit.statements, ";"), database::SqlDialect::mysql);
+std::string digest_of_unit(const Unit& unit, const database::Session& session) {
+  return database::token_digest(join(unit.statements, ";"), session.dialect().lexer());
 }
 
 }  // namespace
@@ -224,8 +224,9 @@ Standing Stepwise::settle(const std::string& revision, const Deadline& deadline)
   if (in_hand > done && in_hand <= work.units.size()) {
     const Unit& unit = work.units[in_hand - 1];
     bool happened = false;
-    doubt = digest_of_unit(unit) == entry.sql_digest ? judge(unit, entry, happened, deadline)
-                                                     : "the text of its statement is not the one that was sent";
+    doubt = digest_of_unit(unit, session_) == entry.sql_digest
+                ? judge(unit, entry, happened, deadline)
+                : "the text of its statement is not the one that was sent";
     if (doubt.empty() && happened) done = in_hand;
     if (!doubt.empty()) doubt = Location{unit.at.file, unit.at.line, 0}.text() + ": " + doubt;
   }
@@ -328,7 +329,7 @@ void Stepwise::begin_unit(const Work& work, std::size_t number, Progress& progre
   ProgressEntry entry = progress.entry();
   entry.statements_done = static_cast<std::int64_t>(number) - 1;
   entry.in_hand = static_cast<std::int64_t>(number);
-  entry.sql_digest = digest_of_unit(unit);
+  entry.sql_digest = digest_of_unit(unit, session_);
   entry.evidence = evidence;
   in_one_commit(deadline, [&] { progress.write(std::move(entry), deadline); });
 }
@@ -338,9 +339,11 @@ void Stepwise::send_statement(const Work& work, std::size_t number, Progress& pr
   begin_unit(work, number, progress, deadline);
   if (options_.fault) options_.fault("before statement");
   try {
-    patiently(deadline, [&](const Deadline& time) {
+    const auto send_all = [&](const Deadline& time) {
       for (const std::string& sql : unit.statements) session_.execute(sql, time);
-    });
+    };
+    // What may have happened in part is not sent again.
+    unit.kind == UnitKind::undecidable ? send_all(deadline) : patiently(deadline, send_all);
   } catch (const Error& error) {
     if (error.kind == ErrorKind::unavailable) throw;
     // An interrupted statement may have ended just before. The session is idle now, so the evidence is the last word.

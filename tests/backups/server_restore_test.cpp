@@ -273,7 +273,10 @@ TEST(RestoreOnServer, WaitsForAnOpenTransactionWithItsTriggersInPlace) {
             "2");
   EXPECT_FALSE(library.has_schema("restore_waits_deployer"));
   std::thread ends([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    const auto watch = library.open();
+    const std::string waits =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'";
+    while (database::as_integer(watch->query(waits, soon_enough()).rows.at(0).at(0)) == 0) std::this_thread::yield();
     other->commit(soon_enough());
   });
   library.restore(manifest);

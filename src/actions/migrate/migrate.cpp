@@ -67,7 +67,7 @@ std::string whole_text(const MigrationWork& work) {
 }
 
 /// The tables that a plan may change, on a server; empty where all may be. A file is one whole.
-std::vector<std::string> touched_tables(ActionContext& context, const MigrationWork& work) {
+std::vector<std::string> reached_tables(ActionContext& context, const MigrationWork& work) {
   database::Session& session = context.database();
   if (session.dialect().server() == nullptr) return {};
   const std::string text = whole_text(work);
@@ -204,7 +204,7 @@ class MigrateAction : public Action {
                                  return way.second == Way::restore;
                                });
     const TableDigests before = needs_digests && !work.plan.empty() ? table_digests(context) : TableDigests{};
-    const std::vector<std::string> touched = touched_tables(context, work);
+    const std::vector<std::string> touched = reached_tables(context, work);
     const migrations::History history = history_of(context);
     std::set<std::string> known;
     for (const auto& row : work.rows) known.insert(row.first);
